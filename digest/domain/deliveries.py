@@ -1,0 +1,168 @@
+"""The ledger's words: what a delivery is, its states, and how a failed try is dated again."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+DeliveryId = NewType("DeliveryId", int)
+
+RETRY_FIRST = timedelta(minutes=1)
+RETRY_MOST = timedelta(hours=4)
+GIVE_UP_AFTER = timedelta(hours=48)
+DOUBTFUL_MOST = 2
+
+
+class MailKind(StrEnum):
+    """Kinds of mail; all of them go through the ledger."""
+
+    DIGEST = "digest"
+    CONFIRM = "confirm"
+    WELCOME = "welcome"
+
+
+class State(StrEnum):
+    """States of a delivery.
+
+    queued → sending → sent · deferred → queued · failed; in doubt → queued, at last held;
+    opt-out before the message was begun → cancelled; nothing to send → skipped.
+    """
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    HELD = "held"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES = (State.QUEUED, State.SENDING, State.DEFERRED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """The relay took the message: its final reply."""
+
+    code: int
+    reply: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deferred:
+    """4xx: try again later."""
+
+    code: int
+    reply: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """5xx, or a message that can never be sent; `code` 0 where no relay spoke."""
+
+    code: int
+    reply: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InDoubt:
+    """The connection was lost after the final dot."""
+
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotTried:
+    """The relay could not be used before this message's turn: back to the queue, no try counted."""
+
+    detail: str
+
+
+Result = Sent | Deferred | Failed | InDoubt | NotTried
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What the ledger writes for a result: the new state, when to try again, and why."""
+
+    state: State
+    reason: str = ""
+    due_at: datetime | None = None
+    doubtful: int = 0
+
+
+def retry_delay(attempts: int, jitter: float) -> timedelta:
+    """The wait before the next try: 1 min × 2ⁿ for the n-th failed try from 0, at most 4 h.
+
+    `jitter` in 0 to 1 shortens the wait by up to a quarter, so that a crowd does not return at
+    once.
+    """
+    doubled = RETRY_FIRST * int(2 ** min(max(attempts - 1, 0), 16))
+    return min(doubled, RETRY_MOST) * (1 - 0.25 * jitter)
+
+
+def verdict(
+    result: Result,
+    *,
+    attempts: int,
+    doubtful: int,
+    queued_at: datetime,
+    now: datetime,
+    jitter: float,
+) -> Verdict:
+    """Decide a delivery's next state from one try's result.
+
+    `attempts` counts this try too. A deferred delivery older than 48 h has failed; one that ended
+    in doubt twice is held for the operator, because a relay that always drops after accepting would
+    otherwise get it for ever.
+    """
+    match result:
+        case Sent():
+            return Verdict(state=State.SENT, doubtful=doubtful)
+        case Failed():
+            return Verdict(state=State.FAILED, reason=result.reply, doubtful=doubtful)
+        case Deferred():
+            if now - queued_at >= GIVE_UP_AFTER:
+                reason = f"gave up after 48 h: {result.reply}"
+                return Verdict(state=State.FAILED, reason=reason, doubtful=doubtful)
+            due_at = now + retry_delay(attempts, jitter)
+            return Verdict(
+                state=State.DEFERRED, reason=result.reply, due_at=due_at, doubtful=doubtful
+            )
+        case InDoubt():
+            if doubtful + 1 >= DOUBTFUL_MOST:
+                return Verdict(state=State.HELD, reason=result.detail, doubtful=doubtful + 1)
+            due_at = now + retry_delay(attempts, jitter)
+            return Verdict(
+                state=State.QUEUED, reason=result.detail, due_at=due_at, doubtful=doubtful + 1
+            )
+        case NotTried():
+            due_at = now + retry_delay(1, jitter)
+            return Verdict(
+                state=State.QUEUED, reason=result.detail, due_at=due_at, doubtful=doubtful
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """One row of the ledger, as listings show it; `picks` is the digest as stored JSON."""
+
+    id: DeliveryId
+    kind: MailKind
+    subscriber_id: int | None
+    email: str
+    digest_on: date | None
+    edition_id: int | None
+    state: State
+    reason: str
+    attempts: int
+    doubtful: int
+    message_id: str
+    token: str
+    picks: str
+    queued_at: datetime
+    due_at: datetime
+    begun_at: datetime | None
+    sent_at: datetime | None
+    smtp_code: int | None

@@ -1,0 +1,138 @@
+"""Schedule arithmetic: at which UTC instant a subscriber's next digest falls due.
+
+A schedule speaks in local days and hours; instants are computed day by day through the zone's own
+rules, so an hour that daylight saving removes or repeats still gives exactly one instant per local
+date, and a date that a zone skips (Apia, 2011-12-30) gives none.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from digest.errors import InvalidInput
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class Frequency(StrEnum):
+    """daily, Monday to Friday, or once a week on a chosen day, all in the subscriber's zone."""
+
+    DAILY = "daily"
+    WEEKDAYS = "weekdays"
+    WEEKLY = "weekly"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """When a subscriber wants the digest, in `timezone`: `hour` 0 to 23, `weekday` from Monday 0."""
+
+    timezone: str = "UTC"
+    hour: int = 8
+    frequency: Frequency = Frequency.DAILY
+    weekday: int = 0
+
+    def __post_init__(self) -> None:
+        zone(self.timezone)
+        if not 0 <= self.hour <= 23:
+            raise InvalidInput(f"hour {self.hour}: give 0 to 23")
+        if not 0 <= self.weekday <= 6:
+            raise InvalidInput(f"weekday {self.weekday}: give monday to sunday")
+
+
+@cache
+def zone(name: str) -> ZoneInfo:
+    """The IANA zone of that name; raises InvalidInput for one that does not exist."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as exc:
+        raise InvalidInput(
+            f"time zone {name!r} is unknown: give an IANA name such as Europe/Paris"
+        ) from exc
+
+
+def local_date(schedule: Schedule, now: datetime) -> date:
+    """The subscriber's date at the instant `now`."""
+    return now.astimezone(zone(schedule.timezone)).date()
+
+
+def is_chosen(schedule: Schedule, day: date) -> bool:
+    """Whether the schedule wants a digest on this local date."""
+    match schedule.frequency:
+        case Frequency.DAILY:
+            return True
+        case Frequency.WEEKDAYS:
+            return day.weekday() < 5
+        case Frequency.WEEKLY:
+            return day.weekday() == schedule.weekday
+
+
+def instant_on(schedule: Schedule, day: date) -> datetime | None:
+    """The UTC instant of the chosen hour on `day`, or None where the zone skips that date whole.
+
+    In a gap the instant is the one the clock would have shown; in a fold it is the first of the two
+    (PEP 495, fold=0).
+    """
+    tz = zone(schedule.timezone)
+    instant = datetime.combine(day, time(schedule.hour), tz).astimezone(UTC)
+    return instant if instant.astimezone(tz).date() == day else None
+
+
+def next_after(schedule: Schedule, day: date) -> datetime:
+    """The instant of the first chosen local date after `day`."""
+    return next(instant for _, instant in _chosen_from(schedule, day + timedelta(days=1)))
+
+
+def first_due(schedule: Schedule, now: datetime, *, has_row_today: bool) -> datetime:
+    """When a subscriber who has just become active, or changed schedule, gets the next digest.
+
+    That is the next chosen hour; where today's chosen hour has passed and today has no row in the
+    ledger yet, it is now (CONTRACT: "Due").
+    """
+    today = local_date(schedule, now)
+    if has_row_today:
+        return next_after(schedule, today)
+    day, instant = next(_chosen_from(schedule, today))
+    return now if day == today and instant <= now else instant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DueDates:
+    """What a due subscriber gets at an instant.
+
+    `late_on` is the first date that was slept past (one skip row), None where none was; `digest_on`
+    is the date to compose for now, None where today is not due; `next_at` is what follows.
+    """
+
+    late_on: date | None
+    digest_on: date | None
+    next_at: datetime
+
+
+def due_dates(schedule: Schedule, due_at: datetime, now: datetime) -> DueDates:
+    """Resolve a subscriber whose `next_digest_at` is `due_at`, at `now` ≥ `due_at`.
+
+    Today's date is composed if its chosen hour has passed, however late; earlier chosen dates since
+    `due_at` are late.
+    """
+    today = local_date(schedule, now)
+    due_on = local_date(schedule, due_at)
+    instant = instant_on(schedule, today) if is_chosen(schedule, today) else None
+    # `due_at` itself may lie before today's hour: on joining, or after a change of schedule.
+    ready = due_on == today or (instant is not None and instant <= now)
+    if due_on > today:  # the zone moved west since: today's date is already behind the plan
+        return DueDates(late_on=None, digest_on=None, next_at=next_after(schedule, today))
+    return DueDates(
+        late_on=due_on if due_on < today else None,
+        digest_on=today if ready else None,
+        next_at=next_after(schedule, today if ready else today - timedelta(days=1)),
+    )
+
+
+def _chosen_from(schedule: Schedule, day: date) -> Iterator[tuple[date, datetime]]:
+    while True:
+        if is_chosen(schedule, day) and (instant := instant_on(schedule, day)) is not None:
+            yield day, instant
+        day += timedelta(days=1)

@@ -1,0 +1,1 @@
+"""Mail: from a digest to the wire. render → message → transport."""

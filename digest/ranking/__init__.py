@@ -1,0 +1,1 @@
+"""Relevance and selection: pure functions, plain values and arrays in and out."""

@@ -1,0 +1,358 @@
+"""The tables, their constraints, and the indexes that the queries need.
+
+Times are UTC instants. Enumerations are text with a CHECK, because a native PostgreSQL enum cannot
+gain a member inside a transaction. Every constraint has a name, so that a migration can find it on
+both engines.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from digest.domain.deliveries import MailKind, State
+from digest.domain.interests import InterestKind
+from digest.domain.papers import Outcome, Scheme, SourceKind
+from digest.domain.schedule import Frequency
+from digest.domain.subscribers import EmptyDay, Status
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Table(SQLModel):
+    """Base of all tables: one metadata with the naming convention."""
+
+    metadata = metadata
+
+
+def _one_of(column: str, members: type[StrEnum]) -> CheckConstraint:
+    """A CHECK that the text column holds a member's value."""
+    values = ", ".join(f"'{m.value}'" for m in members)
+    return CheckConstraint(f"{column} IN ({values})", name=column)
+
+
+def _parent(
+    target: str,
+    *,
+    on_delete: str = "CASCADE",
+    nullable: bool = False,
+    index: bool = True,
+    primary_key: bool = False,
+) -> Column[int]:
+    """A reference to another table's id."""
+    reference = ForeignKey(target, ondelete=on_delete)
+    return Column(reference, nullable=nullable, index=index, primary_key=primary_key)
+
+
+class SourceRow(Table, table=True):
+    """A configured source's memory: HTTP validators, and how it fared last."""
+
+    __tablename__ = "sources"
+    __table_args__ = (
+        _one_of("kind", SourceKind),
+        _one_of("last_outcome", Outcome),
+        UniqueConstraint("name"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    kind: str
+    etag: str | None = None
+    last_modified: str | None = None
+    last_outcome: str | None = None
+    last_note: str = ""
+    last_fetch_at: datetime | None = None
+    last_papers_at: datetime | None = None
+
+
+class BatchRow(Table, table=True):
+    """One fetch of one source."""
+
+    __tablename__ = "batches"
+    __table_args__ = (_one_of("outcome", Outcome),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    source_id: int = Field(sa_column=_parent("sources.id"))
+    outcome: str
+    note: str = ""
+    fetched_at: datetime = Field(index=True)
+    url: str | None = None
+    listed: int = 0
+    new: int = 0
+    merged: int = 0
+    rejected: int = 0
+
+
+class PaperRow(Table, table=True):
+    """One work. `authors`, `categories` and `links` are JSON text."""
+
+    __tablename__ = "papers"
+
+    id: int | None = Field(default=None, primary_key=True)
+    title: str
+    abstract: str = ""
+    authors: str = "[]"
+    categories: str = "[]"
+    url: str | None = None
+    links: str = "{}"
+    tldr: str | None = None
+    venue: str | None = None
+    published_on: date | None = None
+    first_seen_at: datetime = Field(index=True)
+    updated_at: datetime
+
+
+class AliasRow(Table, table=True):
+    """A paper's names, remembered for ever: a pruned paper leaves them with `paper_id` NULL.
+
+    `value` of scheme `title` is the normalised title; `surname` is its first author's, empty where
+    the listing named no author. Other schemes leave `surname` empty.
+    """
+
+    __tablename__ = "aliases"
+    __table_args__ = (_one_of("scheme", Scheme), UniqueConstraint("scheme", "value", "surname"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    paper_id: int | None = Field(
+        sa_column=_parent("papers.id", on_delete="SET NULL", nullable=True)
+    )
+    scheme: str
+    value: str
+    surname: str = ""
+
+
+class MergedPaperRow(Table, table=True):
+    """Two papers found to be one: the id that went, and the one that stayed.
+
+    The ledger's picks keep the old id; whoever reads what was sent looks here, so that nothing sent
+    under the old id is sent again.
+    """
+
+    __tablename__ = "merged_papers"
+
+    old_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    paper_id: int = Field(sa_column=_parent("papers.id"))
+
+
+class SignalRow(Table, table=True):
+    """A run of equal readings of a paper's attention by one source; see `domain.papers.Signal`."""
+
+    __tablename__ = "signals"
+    __table_args__ = (
+        UniqueConstraint("paper_id", "source_id", "read_at"),
+        Index(None, "source_id", "listed_on"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    paper_id: int = Field(sa_column=_parent("papers.id"))
+    source_id: int = Field(sa_column=_parent("sources.id", index=False))
+    listed_on: date
+    read_at: datetime
+    held_until: datetime
+    upvotes: int | None = None
+    comments: int | None = None
+    stars: int | None = None
+
+
+class SubscriberRow(Table, table=True):
+    """An address with its settings and status."""
+
+    __tablename__ = "subscribers"
+    __table_args__ = (
+        _one_of("status", Status),
+        _one_of("frequency", Frequency),
+        _one_of("empty_day", EmptyDay),
+        CheckConstraint("hour BETWEEN 0 AND 23", name="hour"),
+        CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
+        CheckConstraint("max_papers BETWEEN 1 AND 50", name="max_papers"),
+        CheckConstraint("min_matches BETWEEN 1 AND 50", name="min_matches"),
+        CheckConstraint("threshold BETWEEN 0 AND 1", name="threshold"),
+        UniqueConstraint("email_key"),
+        # who is due: the one query that every tick asks
+        Index(
+            "ix_subscribers_due",
+            "next_digest_at",
+            sqlite_where=text("status = 'active'"),
+            postgresql_where=text("status = 'active'"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    email: str
+    email_key: str
+    status: str = Status.PENDING
+    timezone: str = "UTC"
+    hour: int = 8
+    frequency: str = Frequency.DAILY
+    weekday: int = 0
+    max_papers: int = 10
+    threshold: float | None = None
+    empty_day: str = EmptyDay.TRENDING
+    min_matches: int = 1
+    text_only: bool = False
+    next_digest_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class InterestRow(Table, table=True):
+    """A distinct interest, shared by all subscribers who have it, so that it is scored once."""
+
+    __tablename__ = "interests"
+    __table_args__ = (_one_of("kind", InterestKind), UniqueConstraint("kind", "key"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    key: str
+
+
+class SubscriberInterestRow(Table, table=True):
+    """A subscriber's interest, as they wrote it and in their order."""
+
+    __tablename__ = "subscriber_interests"
+
+    subscriber_id: int = Field(sa_column=_parent("subscribers.id", primary_key=True, index=False))
+    position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    interest_id: int = Field(sa_column=_parent("interests.id"))
+    text: str
+    weight: float = 1.0
+    excluded: bool = False
+
+
+class EditionRow(Table, table=True):
+    """A pool of candidates: the papers first seen in the `lookback_days` before `cutoff_at`."""
+
+    __tablename__ = "editions"
+
+    id: int | None = Field(default=None, primary_key=True)
+    cutoff_at: datetime = Field(index=True)
+    lookback_days: int
+
+
+class DeliveryRow(Table, table=True):
+    """The ledger, which is also the queue: one row per mail of any kind, and per skipped digest."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        _one_of("kind", MailKind),
+        _one_of("state", State),
+        Index(
+            "uq_deliveries_digest",
+            "subscriber_id",
+            "digest_on",
+            unique=True,
+            sqlite_where=text("kind = 'digest'"),
+            postgresql_where=text("kind = 'digest'"),
+        ),
+        Index(
+            "uq_deliveries_token",
+            "subscriber_id",
+            "kind",
+            "token",
+            unique=True,
+            sqlite_where=text("kind <> 'digest'"),
+            postgresql_where=text("kind <> 'digest'"),
+        ),
+        # what a sender may claim: rows that wait, by when they are due
+        Index(
+            "ix_deliveries_waiting",
+            "due_at",
+            sqlite_where=text("state IN ('queued', 'deferred')"),
+            postgresql_where=text("state IN ('queued', 'deferred')"),
+        ),
+        # whose lease may have run out
+        Index(
+            "ix_deliveries_leased",
+            "lease_until",
+            sqlite_where=text("state = 'sending'"),
+            postgresql_where=text("state = 'sending'"),
+        ),
+        Index(None, "subscriber_id", "queued_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    subscriber_id: int | None = Field(
+        sa_column=_parent("subscribers.id", on_delete="SET NULL", nullable=True, index=False)
+    )
+    digest_on: date | None = None
+    edition_id: int | None = Field(
+        sa_column=_parent("editions.id", on_delete="SET NULL", nullable=True)
+    )
+    token: str = ""
+    state: str = State.QUEUED
+    reason: str = ""
+    message_id: str = ""
+    picks: str = Field(default="[]", sa_column=Column(Text, nullable=False))
+    attempts: int = 0
+    doubtful: int = 0
+    queued_at: datetime
+    due_at: datetime
+    owner: str | None = None
+    lease_until: datetime | None = None
+    begun_at: datetime | None = None
+    sent_at: datetime | None = None
+    smtp_code: int | None = None
+    smtp_reply: str = ""
+
+
+class SuppressionRow(Table, table=True):
+    """An address that must never be mailed again. `email` is NULL once erased; the keyed hash
+    stays.
+    """
+
+    __tablename__ = "suppressions"
+    __table_args__ = (UniqueConstraint("address_hash"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    address_hash: str
+    email: str | None = None
+    reason: str
+    created_at: datetime
+
+
+class FeedbackRow(Table, table=True):
+    """A subscriber's word on one paper: 1 for more like this, -1 for less."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        CheckConstraint("value IN (-1, 1)", name="value"),
+        UniqueConstraint("subscriber_id", "paper_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(sa_column=_parent("subscribers.id", index=False))
+    paper_id: int = Field(sa_column=_parent("papers.id"))
+    value: int
+    given_at: datetime
+
+
+class ConsentEventRow(Table, table=True):
+    """What a subscriber agreed to or took back, when and by which way: the evidence of consent."""
+
+    __tablename__ = "consent_events"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(sa_column=_parent("subscribers.id"))
+    event: str
+    channel: str
+    detail: str = ""
+    happened_at: datetime
