@@ -27,7 +27,7 @@ class Frequency(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
-    """When a subscriber wants the digest, in `timezone`: `hour` 0 to 23, `weekday` from Monday 0."""
+    """When a digest is wanted, in `timezone`: `hour` 0 to 23, `weekday` from Monday 0 to 6."""
 
     timezone: str = "UTC"
     hour: int = 8

@@ -1,0 +1,95 @@
+"""The engine and its sessions, on SQLite or PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlmodel import Session, create_engine
+
+from digest.errors import ConfigError, StoreError
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql://…`.
+
+    SQLite runs in WAL mode with foreign keys on, and every transaction takes the write lock at its
+    start (BEGIN IMMEDIATE): a reader that turns writer would otherwise fail with "database is
+    locked" in spite of the busy timeout. Raises ConfigError for a URL that is neither.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise ConfigError(f"store.url {url!r} is no database URL: write sqlite:///path") from exc
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _sqlite(parsed.render_as_string(hide_password=False), parsed.database)
+        case "postgresql":
+            return _postgresql(url)
+        case other:
+            raise ConfigError(f"store.url: {other!r} is not supported: use sqlite or postgresql")
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """One session in one transaction: committed at the end, rolled back on any error.
+
+    An operational error of the engine (disk full, locked, gone) is raised as StoreError.
+    """
+    try:
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+    except OperationalError as exc:
+        raise StoreError(f"the store failed: {exc.orig}") from exc
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session to read with: nothing it does is committed, and on SQLite it takes no write lock."""
+    try:
+        with engine.connect().execution_options(read_only=True) as connection:
+            with Session(connection, expire_on_commit=False) as session:
+                yield session
+            connection.rollback()
+    except OperationalError as exc:
+        raise StoreError(f"the store failed: {exc.orig}") from exc
+
+
+def _sqlite(url: str, path: str | None) -> Engine:
+    if path and path != ":memory:":
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise ConfigError(f"store.url: the folder of {path} cannot be made: {exc}") from exc
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # our own BEGIN below, so that DDL is transactional too
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        read_only = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: str) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    except ModuleNotFoundError as exc:
+        raise ConfigError(
+            "store.url names PostgreSQL, whose driver is missing: install the extra 'postgres'"
+        ) from exc

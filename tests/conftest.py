@@ -1,0 +1,42 @@
+"""What every test stands on: no network but loopback, and the real material where it lies."""
+
+import ipaddress
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if not SHARED.is_dir():
+        terminalreporter.write_line(
+            "NOTE: the folder ../shared/data is absent: tests on real material were SKIPPED",
+            yellow=True,
+            bold=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real material; a test that asks for it is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("real material (../shared/data) is absent")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every connection that would leave this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, target: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host = target[0]
+            if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+                raise PermissionError(f"a test tried to reach {host}: only loopback is allowed")
+        return connect(self, target)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
