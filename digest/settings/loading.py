@@ -1,0 +1,190 @@
+"""Where settings come from: the files, the environment, and which of them wins."""
+
+import json
+import os
+import secrets
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from digest.errors import ConfigError
+from digest.settings.sections import PREFIX, Settings, all_keys, variable
+
+CONFIG_VARIABLE = "DIGEST_CONFIG"
+CONFIG_NAME = "config.toml"
+# variables of the same prefix that are no settings
+_NOT_SETTINGS = (CONFIG_VARIABLE, "DIGEST_TEST_")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """The settings, the folder that their relative paths start from, and what to warn of."""
+
+    settings: Settings
+    base: Path
+    config_file: Path | None
+    warnings: tuple[str, ...] = ()
+
+    def path(self, text: str) -> Path:
+        """A path of the settings: relative ones start at the config file's folder."""
+        return self.base / Path(text).expanduser()
+
+    @property
+    def store_url(self) -> str:
+        """`store.url`, with a relative SQLite path made absolute."""
+        url = self.settings.store.url
+        prefix = "sqlite:///"
+        if url.startswith(prefix) and not url.startswith(prefix + "/") and ":memory:" not in url:
+            return prefix + str(self.path(url[len(prefix) :]).resolve())
+        return url
+
+
+def find_config(given: Path | None) -> Path | None:
+    """The config file to read: the one given, else ./config.toml, $DIGEST_CONFIG, the XDG folder.
+
+    None where there is none. Raises ConfigError when a file that was asked for by name is missing.
+    """
+    named = given or (
+        Path(os.environ[CONFIG_VARIABLE])
+        if os.environ.get(CONFIG_VARIABLE) and not Path(CONFIG_NAME).is_file()
+        else None
+    )
+    if named is not None:
+        if not named.is_file():
+            raise ConfigError(f"config file {named} does not exist: run 'digest init' to write one")
+        return named
+    xdg = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
+    for path in (Path(CONFIG_NAME), xdg / "digest" / CONFIG_NAME):
+        if path.is_file():
+            return path
+    return None
+
+
+def load(given: Path | None = None) -> Loaded:
+    """Read and check all settings. Raises ConfigError with one line: the key, and the mend."""
+    config_file = find_config(given)
+    base = (config_file.parent if config_file else Path()).resolve()
+    values = _read_toml(config_file) if config_file else {}
+    warnings = tuple(_open_secrets(config_file, values)) if config_file else ()
+    _refuse_unknown_variables()
+    secrets_name = os.environ.get("DIGEST_SECRETS_FILE") or values.get(
+        "secrets_file", "secrets.toml"
+    )
+    values = _merged(values, _read_secrets(base / str(secrets_name)))
+    try:
+        settings = Settings(**values)
+    except ValidationError as exc:
+        raise ConfigError(_first_problem(exc, config_file)) from exc
+    except ValueError as exc:  # a variable that should hold JSON
+        raise ConfigError(f"environment: {exc}") from exc
+    return Loaded(settings=settings, base=base, config_file=config_file, warnings=warnings)
+
+
+def with_secrets(loaded: Loaded) -> Loaded:
+    """The same settings with `secret_keys` and `pepper` set.
+
+    What is missing is made up once and kept in the secrets file (mode 600), so that links stay
+    valid over restarts. Raises ConfigError when that file cannot be written.
+    """
+    settings = loaded.settings
+    if settings.secret_keys and settings.pepper:
+        return loaded
+    missing: dict[str, Any] = {}
+    if not settings.secret_keys:
+        missing["secret_keys"] = (secrets.token_urlsafe(32),)
+    if not settings.pepper:
+        missing["pepper"] = secrets.token_urlsafe(32)
+    _append_secrets(loaded.path(settings.secrets_file), missing)
+    return replace(loaded, settings=settings.model_copy(update=missing))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} cannot be read: {exc}") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
+
+
+def _read_secrets(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    if path.stat().st_mode & stat.S_IROTH:
+        raise ConfigError(f"secrets_file {path} can be read by everyone: run 'chmod 600 {path}'")
+    return _read_toml(path)
+
+
+def _append_secrets(path: Path, values: Mapping[str, Any]) -> None:
+    lines = [
+        f"{key} = {json.dumps(list(value) if isinstance(value, tuple) else value)}\n"
+        for key, value in values.items()
+    ]
+    try:
+        old = path.read_text("utf-8") if path.is_file() else ""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as sink:
+            sink.write("".join(lines) + old)  # bare keys must stand before the first [section]
+    except OSError as exc:
+        raise ConfigError(
+            f"secret_keys and pepper are not set and {path} cannot be written: {exc}; "
+            "run 'digest init', or set DIGEST_SECRET_KEYS and DIGEST_PEPPER"
+        ) from exc
+
+
+def _open_secrets(path: Path, values: Mapping[str, Any]) -> Iterator[str]:
+    """Warn of secrets in a config file that everyone can read."""
+    smtp = values.get("smtp")
+    held = [key for key in ("secret_keys", "pepper") if values.get(key)]
+    if isinstance(smtp, dict) and smtp.get("password"):
+        held.append("smtp.password")
+    if held and path.stat().st_mode & stat.S_IROTH:
+        yield f"{path} holds {', '.join(held)} and can be read by everyone: run 'chmod 600 {path}'"
+
+
+def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(low)
+    for key, value in high.items():
+        old = both.get(key)
+        both[key] = (
+            _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        )
+    return both
+
+
+def _refuse_unknown_variables() -> None:
+    known = {variable(key) for key, _ in all_keys()} | {variable(n) for n in Settings.model_fields}
+    for name in os.environ:
+        ours = name.upper().startswith(PREFIX) and not name.startswith(_NOT_SETTINGS)
+        if ours and name.upper() not in known:
+            raise ConfigError(f"environment: {name} is no setting: see config.example.toml")
+
+
+def _first_problem(exc: ValidationError, config_file: Path | None) -> str:
+    """The first problem as one line: where, which key, what is wrong."""
+    problem = exc.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    in_environment = variable(key) in os.environ
+    where = f"{config_file}: " if config_file else ""
+    where = f"environment: {variable(key)}: " if in_environment else where
+    if problem["type"] == "extra_forbidden":
+        return f"{where}{key} is no setting: see config.example.toml for those that are"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:] if not message.startswith("'") else message
+    given = problem.get("input")
+    shown = (
+        f" (given: {given!r})"
+        if isinstance(given, str | int | float) and not _is_secret(key)
+        else ""
+    )
+    more = f"; and {len(exc.errors()) - 1} more" if len(exc.errors()) > 1 else ""
+    return f"{where}{key}: {message}{shown}{more}"
+
+
+def _is_secret(key: str) -> bool:
+    return any(word in key for word in ("password", "secret_keys", "pepper"))

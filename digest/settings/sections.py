@@ -1,0 +1,289 @@
+"""Every setting, its default and its check, as pydantic models: one class a section."""
+
+import json
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from digest.domain.papers import SourceKind
+from digest.domain.schedule import Frequency, zone
+from digest.domain.subscribers import MOST_PAPERS, address
+from digest.errors import InvalidInput
+
+PREFIX = "DIGEST_"
+
+
+class Security(StrEnum):
+    """How the connection to the relay is protected."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+DEFAULT_PORTS = {Security.NONE: 25, Security.STARTTLS: 587, Security.TLS: 465}
+
+
+class Section(BaseModel):
+    """Base of all sections: a key that is not declared is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def _web_url(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError(f"{value!r} is no web address: write https://host/path")
+    return value
+
+
+def _mail_address(value: str) -> str:
+    try:
+        return address(value) if value else value
+    except InvalidInput as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def _one_line(value: str) -> str:
+    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise ValueError("holds a control character: write one plain line")
+    return value.strip()
+
+
+class StoreSettings(Section):
+    """Where everything is kept."""
+
+    url: str = "sqlite:///digest.sqlite3"
+
+
+class SmtpSettings(Section):
+    """The relay that takes the mails; `port` 0 is the usual port of the chosen security."""
+
+    host: str = "localhost"
+    port: int = Field(default=0, ge=0, le=65535)
+    security: Security = Security.STARTTLS
+    username: str = ""
+    password: str = Field(default="", repr=False)
+    connections: int = Field(default=4, ge=1, le=100)
+    ca_file: str = ""
+    local_hostname: str = ""
+    timeout_s: float = Field(default=60.0, gt=0)
+    data_timeout_s: float = Field(default=600.0, ge=1)  # RFC 5321 §4.5.3.2.6: at least 10 minutes
+
+    @property
+    def effective_port(self) -> int:
+        """The port to connect to."""
+        return self.port or DEFAULT_PORTS[self.security]
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> Self:
+        if self.username and self.security is Security.NONE and self.host not in _LOOPBACK:
+            raise ValueError(
+                "username with security 'none' would send the password in clear: "
+                "set security to 'starttls' or 'tls'"
+            )
+        return self
+
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class SenderSettings(Section):
+    """Who the mails come from; `imprint` is a line under each of them."""
+
+    address: str = ""
+    name: str = "Trending papers"
+    imprint: str = ""
+
+    _checked = field_validator("address")(_mail_address)
+    _lines = field_validator("name", "imprint")(_one_line)
+
+
+class SiteSettings(Section):
+    """The public address of the web pages; links in mails lead there."""
+
+    url: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _checked(cls, value: str) -> str:
+        return _web_url(value.strip()).rstrip("/")
+
+
+class DefaultsSettings(Section):
+    """What a new subscriber gets who chose nothing else."""
+
+    timezone: str = "UTC"
+    hour: int = Field(default=8, ge=0, le=23)
+    frequency: Frequency = Frequency.DAILY
+    max_papers: int = Field(default=10, ge=1, le=MOST_PAPERS)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            zone(value)
+        except InvalidInput as exc:
+            raise ValueError(str(exc)) from exc
+        return value
+
+
+class RankingSettings(Section):
+    """How papers are chosen."""
+
+    lookback_days: int = Field(default=7, ge=1, le=90)
+    threshold: float = Field(default=0.25, ge=0, le=1)
+
+
+class DeliverySettings(Section):
+    """How the ledger is worked off."""
+
+    lease_s: float = Field(default=30.0, ge=1, le=3600)
+    claim: int = Field(default=50, ge=1, le=10_000)
+
+
+class HttpSettings(Section):
+    """How sources are asked; `contact` stands in the User-Agent."""
+
+    contact: str = ""
+    deadline_s: float = Field(default=60.0, gt=0, le=3600)
+
+    _lines = field_validator("contact")(_one_line)
+
+
+class DaemonSettings(Section):
+    """How often the daemon looks at what is due, and how long it may take to stop."""
+
+    tick_s: float = Field(default=20.0, ge=1, le=30)
+    drain_s: float = Field(default=60.0, ge=0, le=3600)
+
+
+class LogSettings(Section):
+    """What the daemon logs, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class TemplatesSettings(Section):
+    """A folder of the operator's own templates, tried before the built-in ones."""
+
+    folder: str = ""
+
+
+class SourceSettings(Section):
+    """One place where papers come from: `url` of a live source, or `path` of a file or folder."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    kind: SourceKind
+    url: str = ""
+    path: str = ""
+    every_minutes: int = Field(default=180, ge=5)
+
+    _checked = field_validator("url")(_web_url)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.url and self.path:
+            raise ValueError("has both url and path: keep one")
+        needs_place = (SourceKind.FEED, SourceKind.PAGE, SourceKind.JSONL)
+        if self.kind in needs_place and not (self.url or self.path):
+            raise ValueError(f"of kind {self.kind.value!r} needs a url or a path")
+        return self
+
+
+def _default_sources() -> tuple[SourceSettings, ...]:
+    return (
+        SourceSettings(name="huggingface", kind=SourceKind.HUGGINGFACE),
+        SourceSettings(
+            name="arxiv",
+            kind=SourceKind.ARXIV_RSS,
+            url="https://rss.arxiv.org/atom/cs.AI+cs.CL+cs.CV+cs.LG",
+            every_minutes=360,
+        ),
+    )
+
+
+class Settings(BaseSettings):
+    """All settings. Built by `load`, which adds the TOML and the secrets file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+    )
+
+    secret_keys: Annotated[tuple[str, ...], NoDecode] = Field(default=(), repr=False)
+    pepper: str = Field(default="", repr=False)
+    secrets_file: str = "secrets.toml"
+    store: StoreSettings = StoreSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    sender: SenderSettings = SenderSettings()
+    site: SiteSettings = SiteSettings()
+    defaults: DefaultsSettings = DefaultsSettings()
+    ranking: RankingSettings = RankingSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    http: HttpSettings = HttpSettings()
+    daemon: DaemonSettings = DaemonSettings()
+    log: LogSettings = LogSettings()
+    templates: TemplatesSettings = TemplatesSettings()
+    sources: tuple[SourceSettings, ...] = Field(default_factory=_default_sources)
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """In the environment: a JSON list, or keys with commas between them."""
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            return json.loads(value)
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _long_enough(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(key) < 16 for key in value):
+            raise ValueError("holds a key of fewer than 16 characters: use 32 random ones")
+        return value
+
+    @field_validator("sources")
+    @classmethod
+    def _distinct(cls, value: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+        names = [source.name for source in value]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"name {name!r} stands twice: give each source its own")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the files, which `load` hands to the constructor."""
+        return env_settings, init_settings
+
+
+def all_keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting as (dotted key, default), sections opened, in the order of declaration."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from all_keys(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field.get_default(call_default_factory=True, validated_data={})
+
+
+def variable(key: str) -> str:
+    """The environment's name of a dotted key."""
+    return PREFIX + key.replace(".", "__").upper()
