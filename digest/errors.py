@@ -25,6 +25,14 @@ class NotFound(DigestError, LookupError):
     """What was asked for is not in the store."""
 
 
+class BadToken(InvalidInput):
+    """A link's token was not signed here, or was signed for something else."""
+
+
+class ExpiredToken(BadToken):
+    """A link's token is genuine but too old."""
+
+
 class Refused(DigestError):
     """A rule forbids the change, such as reviving an address that unsubscribed."""
 

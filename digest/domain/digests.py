@@ -33,6 +33,34 @@ class Reason:
     rising: bool = False
 
 
+def why(reason: Reason) -> str:
+    """The evidence in words, such as `matches continual learning in the title`."""
+    match reason.where:
+        case Where.AUTHOR:
+            return f"by {reason.interest}, whom you follow"
+        case Where.CATEGORY:
+            return f"in {reason.interest}, which you follow"
+        case Where.TRENDING:
+            return "trending now"
+        case _:
+            return f"matches {reason.interest} in the {reason.where.value}"
+
+
+def attention_words(reason: Reason) -> str:
+    """The trend facts in words, such as `63 upvotes, rising`; empty where there are none."""
+    facts = []
+    if reason.upvotes:
+        facts.append(f"{reason.upvotes} upvote{'s' if reason.upvotes != 1 else ''}")
+    if reason.rising:
+        facts.append("rising")
+    return ", ".join(facts)
+
+
+def reason_sentence(reason: Reason) -> str:
+    """Evidence and trend facts: `matches continual learning in the title · 63 upvotes, rising`."""
+    return " · ".join(part for part in (why(reason), attention_words(reason)) if part)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pick:
     """One paper of a digest; `score`, `relevance` and `trend` lie in 0 to 1."""
