@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["tests.stores"]
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

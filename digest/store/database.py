@@ -1,12 +1,19 @@
 """The engine and its sessions, on SQLite or PostgreSQL."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    ProgrammingError,
+)
 from sqlmodel import Session, create_engine
 
 from digest.errors import ConfigError, StoreError
@@ -40,23 +47,40 @@ def transaction(engine: Engine) -> Iterator[Session]:
 
     An operational error of the engine (disk full, locked, gone) is raised as StoreError.
     """
-    try:
-        with Session(engine, expire_on_commit=False) as session, session.begin():
-            yield session
-    except OperationalError as exc:
-        raise StoreError(f"the store failed: {exc.orig}") from exc
+    with store_errors(), Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
-    """A session to read with: nothing it does is committed, and on SQLite it takes no write lock."""
+    """A session to read with: nothing is committed, and on SQLite it takes no write lock."""
+    with store_errors(), engine.connect().execution_options(read_only=True) as connection:
+        with Session(connection, expire_on_commit=False) as session:
+            yield session
+        connection.rollback()
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Raise as StoreError what the engine itself cannot do: disk full, locked, gone, no database.
+
+    A broken constraint stays what it is: that is the caller's mistake, not the engine's.
+    """
     try:
-        with engine.connect().execution_options(read_only=True) as connection:
-            with Session(connection, expire_on_commit=False) as session:
-                yield session
-            connection.rollback()
-    except OperationalError as exc:
-        raise StoreError(f"the store failed: {exc.orig}") from exc
+        yield
+    except (IntegrityError, DataError, ProgrammingError):
+        raise
+    except DatabaseError as exc:
+        raise StoreError(_plainly(exc.orig)) from exc
+    except sqlite3.DatabaseError as exc:  # raised by the pragmas of a fresh connection
+        raise StoreError(_plainly(exc)) from exc
+
+
+def _plainly(cause: BaseException | None) -> str:
+    said = " ".join(str(cause).split())
+    if "not a database" in said or "malformed" in said:
+        return f"the store's file is damaged or no SQLite database ({said}): restore a backup"
+    return f"the store failed: {said}"
 
 
 def _sqlite(url: str, path: str | None) -> Engine:

@@ -37,6 +37,11 @@ metadata = MetaData(
 )
 
 
+# SQLite otherwise gives a deleted row's id to the next one; ledgers, merged papers and signed
+# tokens remember ids for longer than the rows live.
+_NEVER_REUSED = {"sqlite_autoincrement": True}
+
+
 class Table(SQLModel):
     """Base of all tables: one metadata with the naming convention."""
 
@@ -47,6 +52,11 @@ def _one_of(column: str, members: type[StrEnum]) -> CheckConstraint:
     """A CHECK that the text column holds a member's value."""
     values = ", ".join(f"'{m.value}'" for m in members)
     return CheckConstraint(f"{column} IN ({values})", name=column)
+
+
+def _count(column: str) -> CheckConstraint:
+    """A CHECK that the column holds a count that fits PostgreSQL's integer; NULL passes."""
+    return CheckConstraint(f"{column} BETWEEN 0 AND 2147483647", name=column)
 
 
 def _parent(
@@ -84,27 +94,39 @@ class SourceRow(Table, table=True):
 
 
 class BatchRow(Table, table=True):
-    """One fetch of one source."""
+    """One fetch of one source, and what merging it changed."""
 
     __tablename__ = "batches"
-    __table_args__ = (_one_of("outcome", Outcome),)
+    __table_args__ = (
+        _one_of("outcome", Outcome),
+        # the latest batch that changed anything: asked before every edition
+        Index(
+            "ix_batches_changing",
+            "merged_at",
+            sqlite_where=text("new > 0 OR changed_signals > 0"),
+            postgresql_where=text("new > 0 OR changed_signals > 0"),
+        ),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     source_id: int = Field(sa_column=_parent("sources.id"))
     outcome: str
     note: str = ""
     fetched_at: datetime = Field(index=True)
+    merged_at: datetime
     url: str | None = None
     listed: int = 0
     new: int = 0
-    merged: int = 0
+    known: int = 0
     rejected: int = 0
+    changed_signals: int = 0
 
 
 class PaperRow(Table, table=True):
     """One work. `authors`, `categories` and `links` are JSON text."""
 
     __tablename__ = "papers"
+    __table_args__ = (CheckConstraint("title <> ''", name="title"), _NEVER_REUSED)
 
     id: int | None = Field(default=None, primary_key=True)
     title: str
@@ -124,11 +146,31 @@ class AliasRow(Table, table=True):
     """A paper's names, remembered for ever: a pruned paper leaves them with `paper_id` NULL.
 
     `value` of scheme `title` is the normalised title; `surname` is its first author's, empty where
-    the listing named no author. Other schemes leave `surname` empty.
+    the listing named no author. Other schemes leave `surname` empty. An identifier names one paper;
+    a title may name several.
     """
 
     __tablename__ = "aliases"
-    __table_args__ = (_one_of("scheme", Scheme), UniqueConstraint("scheme", "value", "surname"))
+    __table_args__ = (
+        _one_of("scheme", Scheme),
+        Index(
+            "uq_aliases_identifier",
+            "scheme",
+            "value",
+            unique=True,
+            sqlite_where=text("scheme <> 'title'"),
+            postgresql_where=text("scheme <> 'title'"),
+        ),
+        Index(
+            "uq_aliases_title",
+            "value",
+            "surname",
+            "paper_id",
+            unique=True,
+            sqlite_where=text("scheme = 'title'"),
+            postgresql_where=text("scheme = 'title'"),
+        ),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     paper_id: int | None = Field(
@@ -157,12 +199,14 @@ class SignalRow(Table, table=True):
 
     __tablename__ = "signals"
     __table_args__ = (
-        UniqueConstraint("paper_id", "source_id", "read_at"),
+        *(_count(column) for column in ("upvotes", "comments", "stars")),
+        CheckConstraint("held_until >= read_at", name="held_until"),
+        UniqueConstraint("paper_id", "source_id", "listed_on", "read_at"),
         Index(None, "source_id", "listed_on"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    paper_id: int = Field(sa_column=_parent("papers.id"))
+    paper_id: int = Field(sa_column=_parent("papers.id", index=False))
     source_id: int = Field(sa_column=_parent("sources.id", index=False))
     listed_on: date
     read_at: datetime
@@ -193,6 +237,7 @@ class SubscriberRow(Table, table=True):
             sqlite_where=text("status = 'active'"),
             postgresql_where=text("status = 'active'"),
         ),
+        _NEVER_REUSED,
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -241,6 +286,7 @@ class EditionRow(Table, table=True):
     """A pool of candidates: the papers first seen in the `lookback_days` before `cutoff_at`."""
 
     __tablename__ = "editions"
+    __table_args__ = (_NEVER_REUSED,)
 
     id: int | None = Field(default=None, primary_key=True)
     cutoff_at: datetime = Field(index=True)
@@ -286,6 +332,7 @@ class DeliveryRow(Table, table=True):
             postgresql_where=text("state = 'sending'"),
         ),
         Index(None, "subscriber_id", "queued_at"),
+        _NEVER_REUSED,
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -1,0 +1,107 @@
+"""Fixtures: a migrated, empty store for each test, on SQLite and on a real PostgreSQL.
+
+Each engine migrates one template a session; a test gets its own copy of it.
+"""
+
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from digest.store import schema
+from digest.store.database import open_engine, transaction
+from tests.postgres import NoPostgres, create_database, drop_database, running_server
+
+_numbers = count(1)
+BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, _sqlite_template: Path) -> str:
+    """A migrated, empty SQLite store."""
+    path = tmp_path / "store" / "digest.sqlite"
+    path.parent.mkdir()
+    shutil.copy(_sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, _postgres_template: str) -> Iterator[str]:
+    """A migrated, empty PostgreSQL store, dropped after the test."""
+    name = f"test_{next(_numbers)}"
+    yield create_database(postgres_server, name, _postgres_template)
+    drop_database(postgres_server, name)
+
+
+@pytest.fixture(params=BOTH)
+def store_url(request: pytest.FixtureRequest) -> str:
+    """A migrated, empty store on each engine in turn."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def engine(store_url: str) -> Iterator[Engine]:
+    """An engine on `store_url`: the test runs once on SQLite and once on PostgreSQL."""
+    opened = open_engine(store_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    """A session in one transaction, committed at the end of the test."""
+    with transaction(engine) as opened:
+        yield opened
+
+
+@pytest.fixture(params=BOTH)
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A store without any schema on each engine in turn; the SQLite file does not exist yet."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'bare' / 'digest.sqlite'}"
+        return
+    server: str = request.getfixturevalue("postgres_server")
+    name = f"bare_{next(_numbers)}"
+    yield create_database(server, name)
+    drop_database(server, name)
+
+
+@pytest.fixture
+def bare_engine(bare_url: str) -> Iterator[Engine]:
+    opened = open_engine(bare_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server of this session's own, without a database name."""
+    try:
+        with running_server() as url:
+            yield url
+    except NoPostgres as exc:
+        pytest.skip(str(exc))
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "digest.sqlite"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres_server: str) -> str:
+    _migrate(create_database(postgres_server, "migrated"))
+    return "migrated"
+
+
+def _migrate(url: str) -> None:
+    engine = open_engine(url)
+    schema.upgrade(engine)
+    engine.dispose()
