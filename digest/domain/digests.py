@@ -50,7 +50,7 @@ def attention_words(reason: Reason) -> str:
     """The trend facts in words, such as `63 upvotes, rising`; empty where there are none."""
     facts = []
     if reason.upvotes:
-        facts.append(f"{reason.upvotes} upvote{'s' if reason.upvotes != 1 else ''}")
+        facts.append(f"{reason.upvotes:,} upvote{'s' if reason.upvotes != 1 else ''}")
     if reason.rising:
         facts.append("rising")
     return ", ".join(facts)

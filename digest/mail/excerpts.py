@@ -1,0 +1,142 @@
+"""Text cut to fit a mail: matched words marked, the most telling sentences, authors shortened."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+ELLIPSIS = "…"
+
+# Words by which abstracts announce what is new in them.
+_ANNOUNCES = re.compile(
+    r"\b(?:we (?:\w+ly )?(?:propose|introduce|present|develop|design|show|demonstrate|find|prove"
+    r"|argue|release|describe|study|investigate|build|report)"
+    r"|(?:this|our) (?:paper|work|study|survey|method|approach|framework|model)"
+    r"|in this (?:paper|work|study)|to (?:address|this end|tackle|bridge))\b",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]”’]*\s+(?=[\"'(\[“‘]?[^\W_])|(?<=[。！？])\s*")
+_NO_END = re.compile(
+    r"(?:\b(?:e\.g|i\.e|cf|vs|al|etc|Fig|Figs|Eq|Eqs|Sec|Tab|Ref|No|Dr|St|Prof|approx|resp|ca)"
+    r"|\b[A-Z])\.$"
+)
+_SAFE_FORMATS = "\u200c\u200d"  # joiners, which several scripts and emoji need
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """A stretch of text that is marked or not; the segments of a text join to the text itself."""
+
+    text: str
+    marked: bool = False
+
+
+def plain(text: str) -> str:
+    """One line without control, surrogate and direction-changing characters."""
+    kept = (
+        c if c in _SAFE_FORMATS or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co") else " "
+        for c in text.replace("\u00ad", "")
+    )
+    return " ".join("".join(kept).split())
+
+
+def shortened(text: str, most: int) -> str:
+    """The text cut at a word's end to at most `most` characters, the ellipsis among them."""
+    if len(text) <= most:
+        return text
+    head = text[: most - 1]
+    at = head.rfind(" ")
+    # a script without spaces, or one endless word, is cut where it stands
+    whole_words = head[:at] if at > most // 2 else head
+    return whole_words.rstrip(" ,;:–—-(") + ELLIPSIS
+
+
+def marked(text: str, words: Sequence[str]) -> tuple[Segment, ...]:
+    """The text in segments, every whole-word occurrence of `words` marked, whatever its case."""
+    pattern = _any_of(words)
+    if pattern is None:
+        return (Segment(text=text),) if text else ()
+    return tuple(_segments(text, pattern))
+
+
+def authors_line(authors: Sequence[str], most: int = 3) -> str:
+    """`Ada Lovelace, Alan Turing and 5 more`: all names up to `most`, else the first two."""
+    names = [name for name in (plain(author) for author in authors) if name]
+    if len(names) > most:
+        return f"{', '.join(names[:2])} and {len(names) - 2} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def summary(abstract: str, words: Sequence[str], most: int) -> str:
+    """The one to three most telling sentences of an abstract, in its order, in `most` characters.
+
+    A sentence tells more when it holds matched words or announces the contribution. Sentences that
+    do not follow one another are joined by an ellipsis; a best sentence that is too long is cut.
+    """
+    sentences = split_sentences(plain(abstract))
+    if not sentences:
+        return ""
+    pattern = _any_of(words)
+    ranked = sorted(range(len(sentences)), key=lambda i: (-_telling(sentences[i], i, pattern), i))
+    chosen = [ranked[0]]
+    for index in ranked[1:]:
+        if len(chosen) == 3:
+            break
+        if len(_joined(sentences, [*chosen, index])) <= most:
+            chosen.append(index)
+    return shortened(_joined(sentences, chosen), most)
+
+
+def split_sentences(text: str) -> list[str]:
+    """Sentences of running text; abbreviations and initials end none."""
+    sentences: list[str] = []
+    for part in _SENTENCE_END.split(text):
+        if sentences and _NO_END.search(sentences[-1]):
+            sentences[-1] += f" {part}"
+        elif part:
+            sentences.append(part)
+    return sentences
+
+
+def _telling(sentence: str, index: int, pattern: re.Pattern[str] | None) -> float:
+    found = {m.group().casefold() for m in pattern.finditer(sentence)} if pattern else set()
+    score = 2.0 * min(len(found), 2) + 2.5 * bool(_ANNOUNCES.search(sentence))
+    too_short = len(sentence) < 40
+    return score - 0.05 * index - 2.0 * too_short - max(0, len(sentence) - 320) / 200
+
+
+def _joined(sentences: Sequence[str], chosen: Sequence[int]) -> str:
+    ordered = sorted(chosen)
+    text = sentences[ordered[0]]
+    for before, index in zip(ordered, ordered[1:], strict=False):
+        text += (" " if index == before + 1 else f" {ELLIPSIS} ") + sentences[index]
+    return text
+
+
+def _any_of(words: Sequence[str]) -> re.Pattern[str] | None:
+    wanted = sorted({word for word in map(plain, words) if word}, key=lambda w: (-len(w), w))
+    if not wanted:
+        return None
+    return re.compile("|".join(_whole(word) for word in wanted), re.IGNORECASE)
+
+
+def _whole(word: str) -> str:
+    """The word between word boundaries, where its script has any."""
+    before = r"(?<!\w)" if _bounded(word[0]) else ""
+    after = r"(?!\w)" if _bounded(word[-1]) else ""
+    return before + re.escape(word) + after
+
+
+def _bounded(char: str) -> bool:
+    return char.isalnum() and unicodedata.east_asian_width(char) not in ("W", "F")
+
+
+def _segments(text: str, pattern: re.Pattern[str]) -> Iterator[Segment]:
+    end = 0
+    for match in pattern.finditer(text):
+        if match.start() > end:
+            yield Segment(text=text[end : match.start()])
+        yield Segment(text=match.group(), marked=True)
+        end = match.end()
+    if end < len(text):
+        yield Segment(text=text[end:])

@@ -1,0 +1,74 @@
+"""Addresses in mails: which may stand there at all, and those of the service's own pages."""
+
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from digest.domain.papers import PaperId
+
+LONGEST = 900  # well below the 998 octets of a header line (RFC 5322 §2.1.1)
+_FORBIDDEN = frozenset(" \t\"'<>\\^`{|}")
+
+
+def safe_url(url: str | None) -> str | None:
+    """The URL if it may be a link in a mail (absolute http, https or mailto), else None.
+
+    Characters outside ASCII are percent-encoded; an address with white space, quotes or control
+    characters in it is refused, not mended.
+    """
+    if not url or len(url) > LONGEST or any(c in _FORBIDDEN or c < " " or c == "\x7f" for c in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return None
+    if parts.scheme == "mailto":
+        ok = "@" in parts.path and url.isascii()
+    else:
+        ok = parts.scheme in ("http", "https") and bool(host) and "@" not in parts.netloc
+    return _ascii(url) if ok else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """The public web pages at `url` (no slash at its end); every link is None where it is None."""
+
+    url: str | None = None
+
+    def confirm(self, token: str) -> str | None:
+        """Where a new subscriber confirms."""
+        return self._page("confirm", token)
+
+    def unsubscribe(self, token: str) -> str | None:
+        """Where one leaves: a page to people, one click to mail programs (RFC 8058)."""
+        return self._page("unsubscribe", token)
+
+    def preferences(self, token: str) -> str | None:
+        """Where interests and schedule are changed."""
+        return self._page("preferences", token)
+
+    def paper(self, paper_id: PaperId) -> str | None:
+        """The page of a paper that has no address of its own."""
+        return self._page("papers", str(paper_id))
+
+    def _page(self, kind: str, name: str) -> str | None:
+        return f"{self.url}/{kind}/{quote(name, safe='.-_~')}" if self.url else None
+
+
+def unsubscribe_mailto(address: str | None, token: str) -> str | None:
+    """The mailto way to leave, its token in the subject; None without an address to write to."""
+    if not address:
+        return None
+    return f"mailto:{quote(address, safe='@+.-_')}?subject={quote('unsubscribe ' + token)}"
+
+
+def _ascii(url: str) -> str:
+    if url.isascii():
+        return url
+    parts = urlsplit(url)
+    try:
+        netloc = parts.netloc.encode("idna").decode("ascii")
+    except UnicodeError:
+        netloc = quote(parts.netloc, safe=":[]%")
+    rest = quote(url[url.index(parts.netloc) + len(parts.netloc) :], safe="/?#[]@!$&'()*+,;=:%~")
+    return f"{parts.scheme}://{netloc}{rest}"

@@ -1,0 +1,95 @@
+"""The Jinja2 environment of the mails: where templates lie, and how their CSS gets inline."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from textwrap import fill
+
+import css_inline
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from digest.resources import folder
+
+COLUMNS = 72
+STYLES = "mail/_parts/mail.css"
+
+# One Jinja tag: output, statement or comment. Strings inside that hold a closing tag are not
+# supported; none is needed in a mail.
+_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_HIDDEN = re.compile(r"<!--jinja(\d+)-->|jinja(\d+)j")
+_INDENT = re.compile(r"\n[ \t]+")
+
+
+class InliningLoader(FileSystemLoader):
+    """Loads templates, the rules of `mail.css` written into the `style` of each HTML element.
+
+    It happens once, to the source: what is left per mail is to fill in the words. Each Jinja tag is
+    hidden from the HTML parser as a comment, or as a bare word where it stands inside a tag, so an
+    HTML template must be well nested by itself (no `<tr>` whose table stands in another file).
+    """
+
+    def get_source(
+        self, environment: Environment, template: str
+    ) -> tuple[str, str, Callable[[], bool]]:
+        source, filename, uptodate = super().get_source(environment, template)
+        if template.endswith(".html"):
+            environment.parse(source, template, filename)  # syntax errors name the true line
+            styles, _, _ = super().get_source(environment, STYLES)
+            source = inlined(source, styles)
+        return source, filename, uptodate
+
+
+def environment(override: Path | None = None) -> Environment:
+    """The environment over the operator's folder first, if there is one, then the built-in one."""
+    folders: Sequence[Path] = [*([override] if override else []), folder("templates")]
+    env = Environment(
+        loader=InliningLoader([str(path) for path in folders]),
+        # `select_autoescape` leaves names such as `body.html.j2` unescaped: all but .txt is HTML.
+        autoescape=lambda name: name is None or not name.endswith(".txt"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters["wrapped"] = wrapped
+    return env
+
+
+def inlined(source: str, styles: str) -> str:
+    """An HTML template with `styles` inline; its <style> elements (dark, narrow) stay as they are."""
+    tags: list[str] = []
+
+    def hide(match: re.Match[str]) -> str:
+        tags.append(match.group())
+        number = len(tags) - 1
+        inside_tag = source.rfind("<", 0, match.start()) > source.rfind(">", 0, match.start())
+        return f"jinja{number}j" if inside_tag or match.group()[1] == "{" else _comment(number)
+
+    hidden = _JINJA.sub(hide, source)
+    whole = "<html" in source.lower()
+    options = {"keep_style_tags": True, "inline_style_tags": False, "minify_css": True}
+    if whole:
+        inliner = css_inline.CSSInliner(load_remote_stylesheets=False, extra_css=styles, **options)
+        done = inliner.inline(hidden)
+    else:
+        done = css_inline.inline_fragment(hidden, styles, load_remote_stylesheets=False, **options)
+    done = _INDENT.sub("\n", done)
+    return _HIDDEN.sub(lambda match: tags[int(match[1] or match[2])], done)
+
+
+def wrapped(text: str, indent: int = 0, first: int | None = None) -> str:
+    """Text in lines of 72 columns, each `indent` spaces in; the first `first`, where given.
+
+    Long words, such as addresses, stay whole.
+    """
+    return fill(
+        text,
+        COLUMNS,
+        initial_indent=" " * (indent if first is None else first),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _comment(number: int) -> str:
+    return f"<!--jinja{number}-->"
