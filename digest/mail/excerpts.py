@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 ELLIPSIS = "…"
 
@@ -11,10 +12,11 @@ ELLIPSIS = "…"
 _ANNOUNCES = re.compile(
     r"\b(?:we (?:\w+ly )?(?:propose|introduce|present|develop|design|show|demonstrate|find|prove"
     r"|argue|release|describe|study|investigate|build|report)"
-    r"|(?:this|our) (?:paper|work|study|survey|method|approach|framework|model)"
-    r"|in this (?:paper|work|study)|to (?:address|this end|tackle|bridge))\b",
+    r"|this (?:paper|work|study|survey|report|article) \w+s)\b",
     re.IGNORECASE,
 )
+_OURS = re.compile(r"\b(?:our (?:\w+ )?(?:method|approach|framework|model|results?|work))\b", re.I)
+_ADDRESS = re.compile(r"https?://|\bwww\.")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]”’]*\s+(?=[\"'(\[“‘]?[^\W_])|(?<=[。！？])\s*")
 _NO_END = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|al|etc|Fig|Figs|Eq|Eqs|Sec|Tab|Ref|No|Dr|St|Prof|approx|resp|ca)"
@@ -80,9 +82,8 @@ def summary(abstract: str, words: Sequence[str], most: int) -> str:
     ranked = sorted(range(len(sentences)), key=lambda i: (-_telling(sentences[i], i, pattern), i))
     chosen = [ranked[0]]
     for index in ranked[1:]:
-        if len(chosen) == 3:
-            break
-        if len(_joined(sentences, [*chosen, index])) <= most:
+        worth_it = _telling(sentences[index], index, pattern) > 0.5 or index == ranked[0] + 1
+        if worth_it and len(_joined(sentences, [*chosen, index])) <= most and len(chosen) < 3:
             chosen.append(index)
     return shortened(_joined(sentences, chosen), most)
 
@@ -100,7 +101,8 @@ def split_sentences(text: str) -> list[str]:
 
 def _telling(sentence: str, index: int, pattern: re.Pattern[str] | None) -> float:
     found = {m.group().casefold() for m in pattern.finditer(sentence)} if pattern else set()
-    score = 2.0 * min(len(found), 2) + 2.5 * bool(_ANNOUNCES.search(sentence))
+    score = 2.0 * min(len(found), 2) + 3.0 * bool(_ANNOUNCES.search(sentence))
+    score += 1.0 * bool(_OURS.search(sentence)) - 4.0 * bool(_ADDRESS.search(sentence))
     too_short = len(sentence) < 40
     return score - 0.05 * index - 2.0 * too_short - max(0, len(sentence) - 320) / 200
 
@@ -108,7 +110,7 @@ def _telling(sentence: str, index: int, pattern: re.Pattern[str] | None) -> floa
 def _joined(sentences: Sequence[str], chosen: Sequence[int]) -> str:
     ordered = sorted(chosen)
     text = sentences[ordered[0]]
-    for before, index in zip(ordered, ordered[1:], strict=False):
+    for before, index in pairwise(ordered):
         text += (" " if index == before + 1 else f" {ELLIPSIS} ") + sentences[index]
     return text
 

@@ -48,7 +48,7 @@ class Renderer:
         self._environment = environment(override)
 
     def render(self, view: MailView, *, text_only: bool = False) -> Rendered:
-        """The mail in words. Raises TemplateError, naming file and line, when a template is wrong."""
+        """The mail in words. Raises TemplateError, which names file and line."""
         name = _kind(view).value
         return Rendered(
             subject=shortened(plain(self._filled(f"mail/{name}/subject.txt", view)), SUBJECT_MOST),

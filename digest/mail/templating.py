@@ -44,8 +44,7 @@ def environment(override: Path | None = None) -> Environment:
     folders: Sequence[Path] = [*([override] if override else []), folder("templates")]
     env = Environment(
         loader=InliningLoader([str(path) for path in folders]),
-        # `select_autoescape` leaves names such as `body.html.j2` unescaped: all but .txt is HTML.
-        autoescape=lambda name: name is None or not name.endswith(".txt"),
+        autoescape=_is_markup,  # noqa: S701 - a function, true for all but .txt
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -55,7 +54,7 @@ def environment(override: Path | None = None) -> Environment:
 
 
 def inlined(source: str, styles: str) -> str:
-    """An HTML template with `styles` inline; its <style> elements (dark, narrow) stay as they are."""
+    """An HTML template with `styles` inline; its own <style> (dark, narrow) stays as it is."""
     tags: list[str] = []
 
     def hide(match: re.Match[str]) -> str:
@@ -65,13 +64,17 @@ def inlined(source: str, styles: str) -> str:
         return f"jinja{number}j" if inside_tag or match.group()[1] == "{" else _comment(number)
 
     hidden = _JINJA.sub(hide, source)
-    whole = "<html" in source.lower()
-    options = {"keep_style_tags": True, "inline_style_tags": False, "minify_css": True}
-    if whole:
-        inliner = css_inline.CSSInliner(load_remote_stylesheets=False, extra_css=styles, **options)
+    inliner = css_inline.CSSInliner(
+        load_remote_stylesheets=False,
+        keep_style_tags=True,
+        inline_style_tags=False,
+        minify_css=True,
+        extra_css=styles,
+    )
+    if "<html" in source.lower():
         done = inliner.inline(hidden)
     else:
-        done = css_inline.inline_fragment(hidden, styles, load_remote_stylesheets=False, **options)
+        done = inliner.inline_fragment(hidden, "")
     done = _INDENT.sub("\n", done)
     return _HIDDEN.sub(lambda match: tags[int(match[1] or match[2])], done)
 
@@ -89,6 +92,11 @@ def wrapped(text: str, indent: int = 0, first: int | None = None) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _is_markup(name: str | None) -> bool:
+    """All but .txt: `select_autoescape` would leave names such as `body.html.j2` unescaped."""
+    return name is None or not name.endswith(".txt")
 
 
 def _comment(number: int) -> str:
