@@ -3,10 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 
 ELLIPSIS = "…"
+MARKS_MOST = 8  # in one text: beyond that a mark tells nothing and costs bytes
 
 # Words by which abstracts announce what is new in them.
 _ANNOUNCES = re.compile(
@@ -54,11 +55,24 @@ def shortened(text: str, most: int) -> str:
 
 
 def marked(text: str, words: Sequence[str]) -> tuple[Segment, ...]:
-    """The text in segments, every whole-word occurrence of `words` marked, whatever its case."""
+    """The text in segments, the first eight whole-word occurrences of `words` marked."""
     pattern = _any_of(words)
     if pattern is None:
         return (Segment(text=text),) if text else ()
     return tuple(_segments(text, pattern))
+
+
+def cut(segments: Sequence[Segment], most: int) -> tuple[Segment, ...]:
+    """The segments' first `most` characters, an ellipsis at the end of what was cut."""
+    kept: list[Segment] = []
+    left = most
+    for segment in segments:
+        if len(segment.text) > left:
+            head = shortened(segment.text, left) if left > 1 else ""
+            return (*kept, replace(segment, text=head)) if head else tuple(kept)
+        kept.append(segment)
+        left -= len(segment.text)
+    return tuple(kept)
 
 
 def authors_line(authors: Sequence[str], most: int = 3) -> str:
@@ -135,7 +149,7 @@ def _bounded(char: str) -> bool:
 
 def _segments(text: str, pattern: re.Pattern[str]) -> Iterator[Segment]:
     end = 0
-    for match in pattern.finditer(text):
+    for match in islice(pattern.finditer(text), MARKS_MOST):
         if match.start() > end:
             yield Segment(text=text[end : match.start()])
         yield Segment(text=match.group(), marked=True)

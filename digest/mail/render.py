@@ -13,6 +13,7 @@ from digest.errors import ConfigError, TemplateError
 from digest.mail.excerpts import Segment, plain, shortened
 from digest.mail.templating import environment
 from digest.mail.views import (
+    SLIMMEST,
     ConfirmView,
     DigestView,
     Frame,
@@ -22,9 +23,11 @@ from digest.mail.views import (
     Manage,
     PaperView,
     WelcomeView,
+    slimmer,
 )
 
 SUBJECT_MOST = 70
+HTML_MOST = 90_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,12 +52,12 @@ class Renderer:
 
     def render(self, view: MailView, *, text_only: bool = False) -> Rendered:
         """The mail in words. Raises TemplateError, which names file and line."""
-        name = _kind(view).value
-        return Rendered(
-            subject=shortened(plain(self._filled(f"mail/{name}/subject.txt", view)), SUBJECT_MOST),
-            text=self._filled(f"mail/{name}/body.txt", view).strip() + "\n",
-            html=None if text_only else self._filled(f"mail/{name}/body.html", view),
-        )
+        html = None
+        if not text_only:
+            view, html = self._fitting(view)
+        subject = plain(self._filled("subject.txt", view))
+        text = self._filled("body.txt", view).strip() + "\n"
+        return Rendered(subject=shortened(subject, SUBJECT_MOST), text=text, html=html)
 
     def check(self) -> None:
         """Render every kind of mail once with sample words, with and without links.
@@ -66,7 +69,18 @@ class Renderer:
             for view in _samples(frame):
                 self.render(view)
 
-    def _filled(self, name: str, view: MailView) -> str:
+    def _fitting(self, view: MailView) -> tuple[MailView, str]:
+        """The view and its HTML, made slimmer where it would be clipped by Gmail (at 102 KB)."""
+        html = self._filled("body.html", view)
+        for level in range(1, SLIMMEST + 1):
+            if not isinstance(view, DigestView) or len(html.encode()) <= HTML_MOST:
+                break
+            view = slimmer(view, level)
+            html = self._filled("body.html", view)
+        return view, html
+
+    def _filled(self, file: str, view: MailView) -> str:
+        name = f"mail/{_kind(view).value}/{file}"
         try:
             return self._environment.get_template(name).render(mail=view, frame=view.frame)
         except TemplateNotFound as exc:

@@ -12,11 +12,14 @@ from digest.resources import folder
 
 COLUMNS = 72
 STYLES = "mail/_parts/mail.css"
+LAYOUT = "mail/_parts/layout.html"
 
 # One Jinja tag: output, statement or comment. Strings inside that hold a closing tag are not
 # supported; none is needed in a mail.
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _HIDDEN = re.compile(r"<!--jinja(\d+)-->|jinja(\d+)j")
+_CLASS = re.compile(r' class="([\w-]+)"')
+_SELECTED = re.compile(r"\.([a-z][\w-]*)(?=[^{}]*\{)")
 _INDENT = re.compile(r"\n[ \t]+")
 
 
@@ -35,7 +38,8 @@ class InliningLoader(FileSystemLoader):
         if template.endswith(".html"):
             environment.parse(source, template, filename)  # syntax errors name the true line
             styles, _, _ = super().get_source(environment, STYLES)
-            source = inlined(source, styles)
+            layout, _, _ = super().get_source(environment, LAYOUT)
+            source = inlined(source, styles, frozenset(_SELECTED.findall(layout)))
         return source, filename, uptodate
 
 
@@ -53,8 +57,11 @@ def environment(override: Path | None = None) -> Environment:
     return env
 
 
-def inlined(source: str, styles: str) -> str:
-    """An HTML template with `styles` inline; its own <style> (dark, narrow) stays as it is."""
+def inlined(source: str, styles: str, kept: frozenset[str]) -> str:
+    """An HTML template with `styles` inline; its own <style> (dark, narrow) stays as it is.
+
+    Of the classes only those in `kept` stay, to which the <style> refers.
+    """
     tags: list[str] = []
 
     def hide(match: re.Match[str]) -> str:
@@ -75,7 +82,7 @@ def inlined(source: str, styles: str) -> str:
         done = inliner.inline(hidden)
     else:
         done = inliner.inline_fragment(hidden, "")
-    done = _INDENT.sub("\n", done)
+    done = _CLASS.sub(lambda m: m[0] if m[1] in kept else "", _INDENT.sub("\n", done))
     return _HIDDEN.sub(lambda match: tags[int(match[1] or match[2])], done)
 
 

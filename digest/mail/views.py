@@ -5,7 +5,7 @@ that was not checked.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from digest.domain.digests import Digest, Pick, Where, attention_words, why
@@ -13,12 +13,13 @@ from digest.domain.interests import Interest
 from digest.domain.papers import Paper, PaperId
 from digest.domain.schedule import WEEKDAYS, Frequency, Schedule, zone
 from digest.domain.subscribers import Subscriber
-from digest.mail.excerpts import Segment, authors_line, marked, plain, shortened, summary
+from digest.mail.excerpts import Segment, authors_line, cut, marked, plain, shortened, summary
 from digest.mail.links import Site, safe_url
 
 TITLE_MOST = 300
 FACT_MOST = 120
 IMPRINT_MOST = 300
+SLIMMEST = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,6 +173,25 @@ def digest_view(
     )
 
 
+def slimmer(view: DigestView, level: int) -> DigestView:
+    """The same digest in fewer bytes: at level 1 with short summaries, at 2 without, at 3 bare."""
+    return replace(view, papers=tuple(_slimmer(paper, level) for paper in view.papers))
+
+
+def _slimmer(paper: PaperView, level: int) -> PaperView:
+    if level < SLIMMEST:
+        return replace(paper, summary=cut(paper.summary, 100 if level == 1 else 0))
+    return replace(
+        paper,
+        title=(Segment(text=shortened(paper.title_text, 100)),),
+        url=paper.url if paper.url and len(paper.url) <= 200 else None,
+        authors=shortened(paper.authors, 40),
+        facts="",
+        summary=(),
+        links=(),
+    )
+
+
 def paper_view(pick: Pick, paper: Paper, rank: int, *, site: Site, room: int) -> PaperView:
     """One pick as it is shown, its summary in at most `room` characters."""
     reason, words = pick.reason, pick.reason.words
@@ -206,7 +226,7 @@ def welcome_view(frame: Frame, schedule: Schedule, first_at: datetime) -> Welcom
 
 def summary_room(papers: int) -> int:
     """Characters for one summary: fewer in long digests, so that 50 papers stay below 90 KB."""
-    return 340 if papers <= 12 else 260 if papers <= 25 else 180
+    return 340 if papers <= 12 else 260 if papers <= 25 else 160
 
 
 def day_words(day: date, *, year: bool) -> str:
