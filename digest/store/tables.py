@@ -7,6 +7,7 @@ both engines.
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import cast
 
 from sqlalchemy import (
     CheckConstraint,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy import Table as SqlTable
 from sqlmodel import Field, SQLModel
 
 from digest.domain.deliveries import MailKind, State
@@ -46,6 +48,11 @@ class Table(SQLModel):
     """Base of all tables: one metadata with the naming convention."""
 
     metadata = metadata
+
+
+def table(row: type[Table]) -> SqlTable:
+    """The table of a row class, for statements that need no objects."""
+    return cast(SqlTable, row.__table__)  # type: ignore[attr-defined]
 
 
 def _one_of(column: str, members: type[StrEnum]) -> CheckConstraint:

@@ -1,0 +1,142 @@
+"""Sources and batches: HTTP validators for the next fetch, and how each fetch fared."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import RowMapping, insert, select, text, update
+from sqlmodel import Session
+
+from digest.domain.papers import Batch, Outcome, SourceKind
+from digest.store.merge import Merged
+from digest.store.signals import source_id
+from digest.store.tables import BatchRow, SourceRow, table
+
+_sources = table(SourceRow)
+_batches = table(BatchRow)
+
+# In the very words of the partial index ix_batches_changing, or SQLite does not take it.
+_CHANGING = text("(new > 0 OR changed_signals > 0)")
+_USABLE = (Outcome.PAPERS, Outcome.EMPTY, Outcome.QUIET)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceMemory:
+    """What the store remembers of a source; all None where it was never asked.
+
+    `last_papers_at` is the last fetch that brought papers.
+    """
+
+    name: str
+    kind: SourceKind | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    last_outcome: Outcome | None = None
+    last_note: str = ""
+    last_fetch_at: datetime | None = None
+    last_papers_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchEntry:
+    """One fetch as listings show it; the counts are those of `Merged`."""
+
+    id: int
+    source: str
+    outcome: Outcome
+    note: str
+    fetched_at: datetime
+    merged_at: datetime
+    listed: int
+    new: int
+    known: int
+    rejected: int
+    changed_signals: int
+
+
+def remember_batch(session: Session, batch: Batch, merged: Merged) -> int:
+    """Write down the fetch and how its source fared; gives the batch's row id.
+
+    The validators are taken over only from a reply that could be used, and not from one for a day
+    that the operator asked for: its address is another.
+    """
+    number = source_id(session, batch.source, batch.kind)
+    kept = select(_sources).where(_sources.c.id == number)
+    before = session.execute(kept).mappings().one()
+    values = _fared(batch, before["last_fetch_at"]) | _validators(batch)
+    session.execute(update(_sources).where(_sources.c.id == number).values(values))
+    row = insert(_batches).values(
+        source_id=number,
+        outcome=batch.outcome,
+        note=batch.note,
+        fetched_at=batch.fetched_at,
+        merged_at=merged.at,
+        url=batch.url,
+        listed=merged.listed,
+        new=merged.new,
+        known=merged.known,
+        rejected=len(batch.rejected) + len(merged.rejected),
+        changed_signals=merged.changed_signals,
+    )
+    return int(session.execute(row.returning(_batches.c.id)).scalar_one())
+
+
+def source_memory(session: Session, name: str) -> SourceMemory:
+    """What the store remembers of the source; an empty memory where it was never asked."""
+    found = session.execute(select(_sources).where(_sources.c.name == name)).mappings().first()
+    return _memory(found) if found else SourceMemory(name=name)
+
+
+def list_sources(session: Session) -> list[SourceMemory]:
+    """Every source that was ever asked, by name."""
+    found = session.execute(select(_sources).order_by(_sources.c.name)).mappings()
+    return [_memory(row) for row in found]
+
+
+def list_batches(session: Session, limit: int = 50) -> list[BatchEntry]:
+    """The batches, the latest first; `limit` 0 gives all."""
+    columns = [_batches.c[field.name] for field in fields(BatchEntry) if field.name != "source"]
+    query = select(_sources.c.name.label("source"), *columns).join_from(
+        _batches, _sources, _batches.c.source_id == _sources.c.id
+    )
+    query = query.order_by(_batches.c.fetched_at.desc(), _batches.c.id.desc())
+    found = session.execute(query.limit(limit) if limit else query).mappings()
+    return [BatchEntry(**dict(row) | {"outcome": Outcome(row["outcome"])}) for row in found]
+
+
+def last_change(session: Session) -> datetime | None:
+    """When a batch last brought new papers or changed signals; None where none ever did."""
+    merged_at = _batches.c.merged_at
+    latest = select(merged_at).where(_CHANGING).order_by(merged_at.desc()).limit(1)
+    return session.execute(latest).scalar()
+
+
+def _fared(batch: Batch, last_fetch_at: datetime | None) -> dict[str, object]:
+    fetched_at = max(batch.fetched_at, last_fetch_at or batch.fetched_at)
+    fared: dict[str, object] = {
+        "kind": batch.kind,
+        "last_outcome": batch.outcome,
+        "last_note": batch.note,
+        "last_fetch_at": fetched_at,
+    }
+    if batch.outcome is Outcome.PAPERS:
+        fared["last_papers_at"] = fetched_at
+    return fared
+
+
+def _validators(batch: Batch) -> dict[str, object]:
+    if batch.batch_on is not None or batch.outcome not in _USABLE:
+        return {}
+    return {"etag": batch.etag, "last_modified": batch.last_modified}
+
+
+def _memory(row: RowMapping) -> SourceMemory:
+    return SourceMemory(
+        name=row["name"],
+        kind=SourceKind(row["kind"]),
+        etag=row["etag"],
+        last_modified=row["last_modified"],
+        last_outcome=Outcome(row["last_outcome"]) if row["last_outcome"] else None,
+        last_note=row["last_note"],
+        last_fetch_at=row["last_fetch_at"],
+        last_papers_at=row["last_papers_at"],
+    )
