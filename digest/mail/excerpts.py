@@ -47,10 +47,9 @@ def shortened(text: str, most: int) -> str:
     """The text cut at a word's end to at most `most` characters, the ellipsis among them."""
     if len(text) <= most:
         return text
-    head = text[: most - 1]
-    at = head.rfind(" ")
+    at = text.rfind(" ", 0, most)
     # a script without spaces, or one endless word, is cut where it stands
-    whole_words = head[:at] if at > most // 2 else head
+    whole_words = text[:at] if at > most // 2 else text[: most - 1]
     return whole_words.rstrip(" ,;:–—-(") + ELLIPSIS
 
 

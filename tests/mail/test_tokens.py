@@ -1,0 +1,122 @@
+"""Signed tokens and the links that carry them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from digest.domain.papers import PaperId
+from digest.errors import BadToken, ConfigError, ExpiredToken
+from digest.mail.links import Site, safe_url, unsubscribe_mailto
+from digest.mail.tokens import Purpose, Tokens
+
+NOW = datetime(2026, 3, 12, 8, tzinfo=UTC)
+OLD, NEW = "old-key-old-key-old", "new-key-new-key-new"
+
+
+def test_a_token_gives_its_payload_back() -> None:
+    tokens = Tokens([NEW])
+    token = tokens.sign(Purpose.CONFIRM, "12:ä", NOW)
+    assert tokens.read(Purpose.CONFIRM, token, NOW, timedelta(days=1)) == "12:ä"
+
+
+def test_the_first_key_signs_and_all_verify() -> None:
+    rotated = Tokens([NEW, OLD])
+    old_token = Tokens([OLD]).sign(Purpose.CONFIRM, "12", NOW)
+    new_token = rotated.sign(Purpose.CONFIRM, "12", NOW)
+    assert rotated.read(Purpose.CONFIRM, old_token, NOW) == "12"
+    assert new_token == Tokens([NEW]).sign(Purpose.CONFIRM, "12", NOW)
+    with pytest.raises(BadToken):
+        Tokens([OLD]).read(Purpose.CONFIRM, new_token, NOW)
+
+
+def test_a_token_is_worthless_for_another_purpose() -> None:
+    tokens = Tokens([NEW])
+    token = tokens.sign(Purpose.PREFERENCES, "12", NOW)
+    with pytest.raises(BadToken):
+        tokens.read(Purpose.UNSUBSCRIBE, token, NOW)
+
+
+def test_an_old_token_is_told_apart_from_a_forged_one() -> None:
+    tokens = Tokens([NEW])
+    token = tokens.sign(Purpose.CONFIRM, "12", NOW)
+    late = NOW + timedelta(days=8)
+    with pytest.raises(ExpiredToken):
+        tokens.read(Purpose.CONFIRM, token, late, timedelta(days=7))
+    assert tokens.read(Purpose.CONFIRM, token, late) == "12"
+
+
+@pytest.mark.parametrize("token", ["", ".", "a.b.c", "MTI", "\x00", "ü.ü.ü", "x" * 5000])
+def test_garbage_is_refused(token: str) -> None:
+    with pytest.raises(BadToken):
+        Tokens([NEW]).read(Purpose.CONFIRM, token, NOW)
+
+
+def test_a_changed_token_is_refused() -> None:
+    tokens = Tokens([NEW])
+    token = tokens.sign(Purpose.CONFIRM, "12", NOW)
+    payload, rest = token.split(".", 1)
+    forged = Tokens(["another-key-another"]).sign(Purpose.CONFIRM, "13", NOW).split(".")[0]
+    assert payload != forged
+    with pytest.raises(BadToken):
+        tokens.read(Purpose.CONFIRM, f"{forged}.{rest}", NOW)
+
+
+def test_the_same_arguments_give_the_same_token() -> None:
+    assert Tokens([NEW]).sign(Purpose.CONFIRM, "1", NOW) == Tokens([NEW]).sign(
+        Purpose.CONFIRM, "1", NOW
+    )
+
+
+def test_without_keys_nothing_is_signed() -> None:
+    with pytest.raises(ConfigError):
+        Tokens([])
+
+
+def test_links_lead_to_the_site_or_to_nothing() -> None:
+    site = Site(url="https://papers.example.org")
+    assert site.confirm("a.b-c_d") == "https://papers.example.org/confirm/a.b-c_d"
+    assert site.unsubscribe("t/../x") == "https://papers.example.org/unsubscribe/t%2F..%2Fx"
+    assert site.preferences("t") == "https://papers.example.org/preferences/t"
+    assert site.paper(PaperId(7)) == "https://papers.example.org/papers/7"
+    assert Site().paper(PaperId(7)) is None
+
+
+def test_one_leaves_by_mail_where_there_is_an_address() -> None:
+    assert (
+        unsubscribe_mailto("a@b.example", "t.s") == "mailto:a@b.example?subject=unsubscribe%20t.s"
+    )
+    assert unsubscribe_mailto("", "t.s") is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "",
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "data:text/html,x",
+        "//evil.example/x",
+        "/relative",
+        "https://",
+        "https://a b/",
+        "https://a/\nX: y",
+        'https://a/"onclick=',
+        "https://user:secret@host/",
+        "https://[bad/",
+        "ftp://host/x",
+        "https://a/" + "x" * 1000,
+        "mailto:nobody",
+    ],
+)
+def test_addresses_that_must_not_be_links_are_dropped(url: str | None) -> None:
+    assert safe_url(url) is None
+
+
+def test_addresses_outside_ascii_are_encoded() -> None:
+    assert safe_url("https://bücher.example/ä?q=ö") == (
+        "https://xn--bcher-kva.example/%C3%A4?q=%C3%B6"
+    )
+    assert (
+        safe_url("https://arxiv.org/abs/2603.1?a=b&c=d") == "https://arxiv.org/abs/2603.1?a=b&c=d"
+    )
