@@ -1,0 +1,435 @@
+"""Sending to real servers on loopback: what comes through, and what each fault means."""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest.domain.deliveries import Sent
+from digest.errors import (
+    ConfigError,
+    InDoubtError,
+    PermanentMailError,
+    RelayError,
+    TransientMailError,
+)
+from digest.mail.transport import Connection, Relay, RelaySettings, Security, stuffed
+from tests.mail.relays import (
+    Inbox,
+    Script,
+    aiosmtpd_relay,
+    make_certificate,
+    run,
+    scripted_relay,
+    server_context,
+)
+
+SENDER, ADA, ALAN = "papers@example.org", "ada@example.com", "alan@example.com"
+MAIL = b"Subject: hi\r\n\r\n.leading dot\r\n..two\r\n.\r\nlast\r\n"
+
+
+def settings(port: int, **changes: Any) -> RelaySettings:
+    values: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": port,
+        "security": Security.NONE,
+        "timeout_s": 5.0,
+        "data_timeout_s": 5.0,
+        "local_hostname": "sender.example",
+    }
+    return RelaySettings(**values | changes)
+
+
+@asynccontextmanager
+async def lent(
+    server: AbstractAsyncContextManager[int], **changes: Any
+) -> AsyncIterator[Connection]:
+    """One connection to this server."""
+    async with (
+        server as port,
+        Relay(settings(port, **changes)) as relay,
+        relay.connection() as connection,
+    ):
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is absent")
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def test_a_mail_arrives_byte_for_byte() -> None:
+    async def scenario() -> None:
+        inbox = Inbox()
+        async with lent(aiosmtpd_relay(inbox)) as connection:
+            sent = await connection.send(SENDER, ADA, MAIL)
+        assert sent == Sent(code=250, reply="taken")
+        assert inbox.mails == [(ADA, MAIL)]
+
+    run(scenario)
+
+
+def test_many_mails_go_over_one_connection() -> None:
+    async def scenario() -> None:
+        inbox = Inbox()
+        async with aiosmtpd_relay(inbox) as port, Relay(settings(port)) as relay:
+            for number in range(20):
+                async with relay.connection() as connection:
+                    await connection.send(SENDER, f"r{number}@example.com", MAIL)
+        assert [recipient for recipient, _ in inbox.mails] == [
+            f"r{number}@example.com" for number in range(20)
+        ]
+        assert inbox.connections == 1
+
+    run(scenario)
+
+
+def test_no_more_connections_are_made_than_allowed() -> None:
+    async def scenario() -> None:
+        inbox = Inbox()
+
+        async def one(relay: Relay, number: int) -> None:
+            async with relay.connection() as connection:
+                await connection.send(SENDER, f"r{number}@example.com", MAIL)
+
+        async with aiosmtpd_relay(inbox) as port, Relay(settings(port, connections=3)) as relay:
+            await asyncio.gather(*(one(relay, number) for number in range(30)))
+        assert len(inbox.mails) == 30
+        assert inbox.connections == 3
+
+    run(scenario)
+
+
+def test_a_connection_is_renewed_after_its_number_of_messages() -> None:
+    async def scenario() -> None:
+        inbox = Inbox()
+        limited = {"messages_per_connection": 4}
+        async with lent(aiosmtpd_relay(inbox), **limited) as connection:
+            for _ in range(10):
+                await connection.send(SENDER, ADA, MAIL)
+        assert (len(inbox.mails), inbox.connections) == (10, 3)
+
+    run(scenario)
+
+
+def test_a_large_mail_arrives_whole() -> None:
+    async def scenario() -> None:
+        inbox = Inbox()
+        large = b"Subject: x\r\n\r\n" + (b"." + b"x" * 70 + b"\r\n") * 100_000
+        async with lent(aiosmtpd_relay(inbox)) as connection:
+            await connection.send(SENDER, ADA, large)
+        assert inbox.mails == [(ADA, large)]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_tls_is_checked_and_the_login_goes_under_it(
+    certificate: tuple[Path, Path], implicit: bool
+) -> None:
+    async def scenario() -> None:
+        inbox = Inbox()
+        login = {"username": "ada", "password": "secret", "ca_file": str(certificate[0])}
+        security = Security.TLS if implicit else Security.STARTTLS
+        server = aiosmtpd_relay(
+            inbox,
+            tls=server_context(*certificate),
+            implicit=implicit,
+            authenticator=inbox.authenticate,
+            auth_require_tls=not implicit,
+        )
+        async with lent(server, security=security, **login) as connection:
+            await connection.send(SENDER, ADA, MAIL)
+        assert inbox.mails == [(ADA, MAIL)]
+        assert inbox.logins == [(b"ada", b"secret")]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_a_certificate_that_nobody_vouches_for_stops_everything(
+    certificate: tuple[Path, Path], implicit: bool
+) -> None:
+    async def scenario() -> None:
+        inbox = Inbox()
+        security = Security.TLS if implicit else Security.STARTTLS
+        login = {"username": "ada", "password": "secret"}
+        async with aiosmtpd_relay(
+            inbox, tls=server_context(*certificate), implicit=implicit
+        ) as port:
+            relay = Relay(settings(port, security=security, **login))
+            with pytest.raises(RelayError, match="certificate"):
+                async with relay.connection():
+                    pass
+        assert (inbox.mails, inbox.logins) == ([], [])
+
+    run(scenario)
+
+
+def test_a_wrong_password_says_what_to_check() -> None:
+    async def scenario() -> None:
+        script = Script({"AUTH": ["535 5.7.8 wrong"]}, extensions=("AUTH PLAIN",))
+        async with scripted_relay(script) as port:
+            relay = Relay(settings(port, username="ada", password="guess"))
+            with pytest.raises(RelayError, match=r"535 5\.7\.8 wrong; .*smtp\.password") as caught:
+                async with relay.connection():
+                    pass
+        assert "guess" not in str(caught.value)
+
+    run(scenario)
+
+
+def test_without_starttls_no_password_is_sent() -> None:
+    async def scenario() -> None:
+        script = Script(extensions=("AUTH PLAIN LOGIN",))
+        async with scripted_relay(script) as port:
+            relay = Relay(
+                settings(port, security=Security.STARTTLS, username="ada", password="secret")
+            )
+            with pytest.raises(RelayError, match="no STARTTLS"):
+                async with relay.connection():
+                    pass
+        assert [line.split()[0] for line in script.said] == ["EHLO"]
+
+    run(scenario)
+
+
+def test_a_password_in_clear_to_another_host_is_refused() -> None:
+    with pytest.raises(ConfigError, match="in clear"):
+        Relay(RelaySettings(host="relay.example", security=Security.NONE, username="ada"))
+
+
+def test_a_relay_that_is_not_there_is_named() -> None:
+    async def scenario() -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        with pytest.raises(RelayError, match=rf"127\.0\.0\.1:{port}"):
+            async with Relay(settings(port)).connection():
+                pass
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("greeting", ["554 go away", "421 busy", "close", "nonsense"])
+def test_a_relay_that_does_not_greet_is_a_relay_error(greeting: str) -> None:
+    async def scenario() -> None:
+        script = Script({"HELLO": [greeting]})
+        async with scripted_relay(script) as port:
+            with pytest.raises(RelayError):
+                async with Relay(settings(port)).connection():
+                    pass
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply", "error"),
+    [
+        ("RCPT", "550 5.1.1 nobody here", PermanentMailError),
+        ("RCPT", "450 4.2.1 later", TransientMailError),
+        ("DATA", "554 5.7.1 no", PermanentMailError),
+        ("DATA", "451 4.3.0 later", TransientMailError),
+        (".", "554 5.7.1 spam", PermanentMailError),
+        (".", "452 4.3.1 full", TransientMailError),
+        ("MAIL", "552 5.3.4 too big", PermanentMailError),
+        ("MAIL", "452 4.3.1 full", TransientMailError),
+    ],
+)
+def test_a_refusal_has_its_type_and_the_next_mail_goes_on(
+    verb: str, reply: str, error: type[PermanentMailError | TransientMailError]
+) -> None:
+    async def scenario() -> None:
+        script = Script({verb: [reply]})
+        async with lent(scripted_relay(script)) as connection:
+            with pytest.raises(error) as caught:
+                await connection.send(SENDER, ADA, MAIL)
+            assert f"{caught.value.code} {caught.value.reply}" == reply
+            await connection.send(SENDER, ALAN, MAIL)
+        assert script.connections == 1
+        assert script.said.count("RSET") == 1
+        assert f"RCPT TO:<{ALAN}>" in script.said
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("reply", ["550 5.7.1 not your sender", "530 5.7.0 log in first"])
+def test_a_refused_sender_blames_no_recipient(reply: str) -> None:
+    async def scenario() -> None:
+        script = Script({"MAIL": [reply]})
+        async with scripted_relay(script) as port, Relay(settings(port)) as relay:
+            with pytest.raises(RelayError, match=SENDER):
+                async with relay.connection() as connection:
+                    await connection.send(SENDER, ADA, MAIL)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("answer", ["close", "hang", "999 eh", "gibberish"])
+def test_no_clear_answer_after_the_final_dot_leaves_the_mail_in_doubt(answer: str) -> None:
+    async def scenario() -> None:
+        script = Script({".": [answer]})
+        quick = {"data_timeout_s": 0.2}
+        async with lent(scripted_relay(script), **quick) as connection:
+            with pytest.raises(InDoubtError):
+                await connection.send(SENDER, ADA, MAIL)
+            assert not connection.is_open
+            await connection.send(SENDER, ALAN, MAIL)
+        assert len(script.taken) == 2  # what is in doubt is not sent again by itself
+        assert script.connections == 2
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA"])
+def test_a_connection_lost_before_the_message_leaves_nothing_in_doubt(verb: str) -> None:
+    async def scenario() -> None:
+        script = Script({verb: ["close"]})
+        async with scripted_relay(script) as port, Relay(settings(port)) as relay:
+            with pytest.raises(RelayError):
+                async with relay.connection() as connection:
+                    await connection.send(SENDER, ADA, MAIL)
+        assert script.taken == []
+
+    run(scenario)
+
+
+def test_a_connection_lost_within_a_large_message_leaves_nothing_in_doubt() -> None:
+    async def scenario() -> None:
+        async def cut_within(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for answer in ("220 hi", "250 hi", "250 ok", "250 ok", "354 go"):
+                writer.write(answer.encode() + b"\r\n")
+                await reader.readline()
+            writer.transport.abort()
+
+        server = await asyncio.start_server(cut_within, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(RelayError):
+            async with Relay(settings(port)).connection() as connection:
+                await connection.send(SENDER, ADA, b"x\r\n" * 20_000_000)
+        server.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("ending", ["close", "421 too many messages"])
+def test_a_connection_that_the_relay_ended_between_mails_is_made_again(ending: str) -> None:
+    async def scenario() -> None:
+        script = Script({"MAIL": ["250 ok", ending]})
+        async with lent(scripted_relay(script)) as connection:
+            await connection.send(SENDER, ADA, MAIL)
+            await connection.send(SENDER, ALAN, MAIL)
+        assert len(script.taken) == 2
+        assert script.connections == 2
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("verb", ["RCPT", "."])
+def test_421_about_a_message_defers_it_and_renews_the_connection(verb: str) -> None:
+    async def scenario() -> None:
+        script = Script({verb: ["421 4.7.0 slow down"]})
+        async with lent(scripted_relay(script)) as connection:
+            with pytest.raises(TransientMailError):
+                await connection.send(SENDER, ADA, MAIL)
+            await connection.send(SENDER, ALAN, MAIL)
+        assert script.connections == 2
+
+    run(scenario)
+
+
+def test_251_after_the_dot_counts_as_taken() -> None:
+    async def scenario() -> None:
+        script = Script({".": ["251 will forward"], "RCPT": ["251 will forward"]})
+        async with lent(scripted_relay(script)) as connection:
+            assert (await connection.send(SENDER, ADA, MAIL)).code == 251
+
+    run(scenario)
+
+
+def test_a_cancelled_send_drops_its_connection() -> None:
+    async def scenario() -> None:
+        script = Script({".": ["hang"]})
+        async with scripted_relay(script) as port, Relay(settings(port)) as relay:
+            async with relay.connection() as connection:
+                sending = asyncio.create_task(connection.send(SENDER, ADA, MAIL))
+                while not script.taken:
+                    await asyncio.sleep(0)
+                sending.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await sending
+                assert not connection.is_open
+            async with relay.connection() as connection:
+                await connection.send(SENDER, ALAN, MAIL)
+        assert script.connections == 2
+
+    run(scenario)
+
+
+def test_an_international_address_needs_a_relay_that_takes_it() -> None:
+    async def scenario() -> None:
+        script = Script()
+        async with lent(scripted_relay(script)) as connection:
+            with pytest.raises(PermanentMailError, match="international"):
+                await connection.send(SENDER, "用户@example.com", MAIL)
+            await connection.send(SENDER, "ada@bücher.example", MAIL)
+        assert "RCPT TO:<ada@xn--bcher-kva.example>" in script.said
+        assert len(script.taken) == 1
+
+    run(scenario)
+
+
+def test_an_international_address_is_sent_where_it_is_offered() -> None:
+    async def scenario() -> None:
+        inbox = Inbox()
+        async with lent(aiosmtpd_relay(inbox, enable_SMTPUTF8=True)) as connection:
+            await connection.send(SENDER, "用户@bücher.example", MAIL)
+        assert [recipient for recipient, _ in inbox.mails] == ["用户@xn--bcher-kva.example"]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "address", ["a@b.example>\r\nRCPT TO:<eve@example.com", "a@b.example, c@d.example", "", "a b@c"]
+)
+def test_what_is_not_one_address_never_reaches_the_relay(address: str) -> None:
+    async def scenario() -> None:
+        script = Script()
+        async with lent(scripted_relay(script)) as connection:
+            with pytest.raises(PermanentMailError):
+                await connection.send(SENDER, address, MAIL)
+        assert not any("RCPT" in line for line in script.said)
+
+    run(scenario)
+
+
+def test_a_relays_words_carry_no_control_characters() -> None:
+    async def scenario() -> None:
+        script = Script({"RCPT": ["550 \x1b[31mred\x07"]})
+        async with lent(scripted_relay(script)) as connection:
+            with pytest.raises(PermanentMailError) as caught:
+                await connection.send(SENDER, ADA, MAIL)
+        assert caught.value.reply == "[31mred"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("message", "wire"),
+    [
+        (b"", b"\r\n"),
+        (b".", b"..\r\n"),
+        (b"a\r\n.\r\nb\r\n", b"a\r\n..\r\nb\r\n"),
+        (b"a\n.\nb\r.\r\n", b"a\r\n..\r\nb\r\n..\r\n"),
+        (b"a\r\n\r\n..b", b"a\r\n\r\n...b\r\n"),
+    ],
+)
+def test_dots_are_doubled_and_bare_line_ends_mended(message: bytes, wire: bytes) -> None:
+    assert stuffed(message) == wire
