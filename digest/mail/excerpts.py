@@ -36,6 +36,8 @@ class Segment:
 
 def plain(text: str) -> str:
     """One line without control, surrogate and direction-changing characters."""
+    if text.isprintable():  # nearly always, and then nothing is to be done but the spaces
+        return " ".join(text.split())
     kept = (
         c if c in _SAFE_FORMATS or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co") else " "
         for c in text.replace("\u00ad", "")
