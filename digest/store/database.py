@@ -24,9 +24,9 @@ BUSY_TIMEOUT_MS = 10_000
 def open_engine(url: str) -> Engine:
     """An engine for `sqlite:///path` or `postgresql://…`.
 
-    SQLite runs in WAL mode with foreign keys on, and every transaction takes the write lock at its
-    start (BEGIN IMMEDIATE): a reader that turns writer would otherwise fail with "database is
-    locked" in spite of the busy timeout. Raises ConfigError for a URL that is neither.
+    SQLite runs in WAL mode with foreign keys on, and a transaction takes the write lock with its
+    first statement (BEGIN IMMEDIATE): a reader that turns writer would otherwise fail with
+    "database is locked" in spite of the busy timeout. Raises ConfigError for a URL that is neither.
     """
     try:
         parsed = make_url(url)
@@ -94,6 +94,7 @@ def _sqlite(url: str, path: str | None) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # our own BEGIN below, so that DDL is transactional too
+        connection.create_function("lower", 1, _lower, deterministic=True)
         for pragma in (
             "journal_mode=WAL",
             "synchronous=NORMAL",
@@ -108,6 +109,11 @@ def _sqlite(url: str, path: str | None) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _lower(value: object) -> str | None:
+    """SQLite's own `lower` knows ASCII alone."""
+    return None if value is None else str(value).lower()
 
 
 def _postgresql(url: str) -> Engine:

@@ -19,6 +19,7 @@ from digest.store.database import store_errors
 from digest.store.tables import metadata
 
 _LITERAL = re.compile(r"'[^']*'|-?\b\d+\b")
+_NO_STORE = "there is no store yet: run digest init"
 _UPGRADE_LOCK = 4_919_202_601  # any number that nothing else on the server uses
 
 
@@ -66,7 +67,7 @@ def require_known(engine: Engine) -> None:
     """Raise SchemaMismatch, saying what to run, unless the store has exactly our schema."""
     found = current(engine)
     if found is None:
-        raise SchemaMismatch("there is no store yet: run digest init")
+        raise SchemaMismatch(_NO_STORE)
     _require_ours(found)
     if found != head():
         raise SchemaMismatch(
@@ -76,6 +77,8 @@ def require_known(engine: Engine) -> None:
 
 def check(engine: Engine) -> list[str]:
     """How the store differs from `tables.py`, one line per difference; empty where it does not."""
+    if current(engine) is None:
+        raise SchemaMismatch(_NO_STORE)
     with store_errors(), engine.connect().execution_options(read_only=True) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = [_line(item) for item in compare_metadata(context, metadata)]

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select, bindparam, insert, select, update
@@ -25,7 +25,7 @@ def listing_day(batch: Batch, listing: Listing) -> date:
     The operator's day, else the source's own, else the day of publication, else the day of the
     fetch in UTC. A day that is yet to come anywhere on Earth is a mistake and counts as none.
     """
-    fetched_on = batch.fetched_at.date()
+    fetched_on = batch.fetched_at.astimezone(UTC).date()
     if batch.batch_on:
         return batch.batch_on
     days = (listing.listed_on, listing.published_on)
