@@ -119,12 +119,13 @@ def _merge_apart(session: Session, entries: list[_Entry], now: datetime, outcome
 
 
 def _refused(entry: _Entry, exc: Exception) -> Rejected:
-    cause = getattr(exc, "orig", None) or exc
+    """Why, without the rows that an engine quotes after its first line."""
+    cause = str(getattr(exc, "orig", None) or exc).partition("\n")[0][:200]
     title = entry.listing.title
     shown = title if len(title) <= 60 else title[:60] + "…"
-    reason = " ".join(str(cause).split())
+    said = "".join(c if c.isprintable() else "�" for c in cause)
     return Rejected(
-        where=f"entry {entry.number}", reason=f"{shown!r}: the store refused it: {reason}"
+        where=f"entry {entry.number}", reason=f"{shown!r}: the store refused it: {said}"
     )
 
 
@@ -151,6 +152,8 @@ def _placed(entry: _Entry, work: Work | None) -> _Placed:
 
 def _require_storable(listing: Listing) -> None:
     """Raise InvalidInput for what one engine takes and the other does not."""
+    if not listing.title.strip():
+        raise InvalidInput("it has no title")
     texts = (listing.title, listing.abstract, *listing.authors, *listing.categories)
     try:
         is_plain = b"\0" not in "".join(texts).encode()

@@ -61,6 +61,15 @@ def _one_of(column: str, members: type[StrEnum]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({values})", name=column)
 
 
+def _partial(name: str, condition: str, *columns: str, unique: bool = False) -> Index:
+    """An index over the rows that meet the condition.
+
+    SQLite takes it only for a query that repeats the condition word for word, without parameters.
+    """
+    where = text(condition)
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
 def _count(column: str) -> CheckConstraint:
     """A CHECK that the column holds a count that fits PostgreSQL's integer; NULL passes."""
     return CheckConstraint(f"{column} BETWEEN 0 AND 2147483647", name=column)
@@ -107,12 +116,7 @@ class BatchRow(Table, table=True):
     __table_args__ = (
         _one_of("outcome", Outcome),
         # the latest batch that changed anything: asked before every edition
-        Index(
-            "ix_batches_changing",
-            "merged_at",
-            sqlite_where=text("new > 0 OR changed_signals > 0"),
-            postgresql_where=text("new > 0 OR changed_signals > 0"),
-        ),
+        _partial("ix_batches_changing", "new > 0 OR changed_signals > 0", "merged_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -160,22 +164,9 @@ class AliasRow(Table, table=True):
     __tablename__ = "aliases"
     __table_args__ = (
         _one_of("scheme", Scheme),
-        Index(
-            "uq_aliases_identifier",
-            "scheme",
-            "value",
-            unique=True,
-            sqlite_where=text("scheme <> 'title'"),
-            postgresql_where=text("scheme <> 'title'"),
-        ),
-        Index(
-            "uq_aliases_title",
-            "value",
-            "surname",
-            "paper_id",
-            unique=True,
-            sqlite_where=text("scheme = 'title'"),
-            postgresql_where=text("scheme = 'title'"),
+        _partial("uq_aliases_identifier", "scheme <> 'title'", "scheme", "value", unique=True),
+        _partial(
+            "uq_aliases_title", "scheme = 'title'", "value", "surname", "paper_id", unique=True
         ),
     )
 
@@ -238,12 +229,7 @@ class SubscriberRow(Table, table=True):
         CheckConstraint("threshold BETWEEN 0 AND 1", name="threshold"),
         UniqueConstraint("email_key"),
         # who is due: the one query that every tick asks
-        Index(
-            "ix_subscribers_due",
-            "next_digest_at",
-            sqlite_where=text("status = 'active'"),
-            postgresql_where=text("status = 'active'"),
-        ),
+        _partial("ix_subscribers_due", "status = 'active'", "next_digest_at"),
         _NEVER_REUSED,
     )
 
@@ -307,37 +293,16 @@ class DeliveryRow(Table, table=True):
     __table_args__ = (
         _one_of("kind", MailKind),
         _one_of("state", State),
-        Index(
-            "uq_deliveries_digest",
-            "subscriber_id",
-            "digest_on",
-            unique=True,
-            sqlite_where=text("kind = 'digest'"),
-            postgresql_where=text("kind = 'digest'"),
+        _partial(
+            "uq_deliveries_digest", "kind = 'digest'", "subscriber_id", "digest_on", unique=True
         ),
-        Index(
-            "uq_deliveries_token",
-            "subscriber_id",
-            "kind",
-            "token",
-            unique=True,
-            sqlite_where=text("kind <> 'digest'"),
-            postgresql_where=text("kind <> 'digest'"),
+        _partial(
+            "uq_deliveries_token", "kind <> 'digest'", "subscriber_id", "kind", "token", unique=True
         ),
         # what a sender may claim: rows that wait, by when they are due
-        Index(
-            "ix_deliveries_waiting",
-            "due_at",
-            sqlite_where=text("state IN ('queued', 'deferred')"),
-            postgresql_where=text("state IN ('queued', 'deferred')"),
-        ),
+        _partial("ix_deliveries_waiting", "state IN ('queued', 'deferred')", "due_at"),
         # whose lease may have run out
-        Index(
-            "ix_deliveries_leased",
-            "lease_until",
-            sqlite_where=text("state = 'sending'"),
-            postgresql_where=text("state = 'sending'"),
-        ),
+        _partial("ix_deliveries_leased", "state = 'sending'", "lease_until"),
         Index(None, "subscriber_id", "queued_at"),
         _NEVER_REUSED,
     )
