@@ -54,20 +54,23 @@ $(BIN)/python:
 	$(PYTHON) -m venv --clear $(VENV)
 
 $(VENV)/.run: $(PINNED) | $(BIN)/python
+	@echo "Setting up $(VENV): this takes a minute, once"
 	$(INSTALL) -e .
 	@touch $@
 
 # the wider sets hold the narrower ones
 $(VENV)/.dev: $(PINNED) | $(BIN)/python
+	@echo "Setting up $(VENV) for development: this takes a minute, once"
 	$(INSTALL) -e ".[dev]"
 	@touch $(VENV)/.run $@
 
 $(VENV)/.browser: $(PINNED) | $(BIN)/python
+	@echo "Setting up $(VENV) for browser tests"
 	$(INSTALL) -e ".[dev,browser]"
 	@touch $(VENV)/.run $(VENV)/.dev $@
 
 chromium:
-	@if command -v chromium chromium-browser google-chrome >/dev/null; then :; \
+	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	else echo "The browser tests need Chromium: install it (Debian: apt-get install chromium)" >&2; exit 1; fi
