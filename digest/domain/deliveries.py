@@ -1,5 +1,7 @@
 """The ledger's words: what a delivery is, its states, and how a failed try is dated again."""
 
+import hashlib
+import hmac
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -39,6 +41,17 @@ class State(StrEnum):
 
 
 OPEN_STATES = (State.QUEUED, State.SENDING, State.DEFERRED)
+
+
+class Cancelled(StrEnum):
+    """Why a delivery that was not begun yet never will be."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    PAUSED = "paused"
+    SUPPRESSED = "suppressed"
+    ERASED = "erased"
+    UNCONFIRMED = "not confirmed"  # a digest or welcome for somebody who is still pending
+    CONFIRMED = "confirmed already"  # a confirmation that is no longer needed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +97,10 @@ Result = Sent | Deferred | Failed | InDoubt | NotTried
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What the ledger writes for a result: the new state, when to try again, and why."""
+    """What the ledger writes for a result: the new state, when to try again, and why.
+
+    `due_at` None leaves the time at which the row was due, so that it may be claimed at once.
+    """
 
     state: State
     reason: str = ""
@@ -115,7 +131,8 @@ def verdict(
 
     `attempts` counts this try too. A deferred delivery older than 48 h has failed; one that ended
     in doubt twice is held for the operator, because a relay that always drops after accepting would
-    otherwise get it for ever.
+    otherwise get it for ever. One in doubt for the first time, and one that was not tried, need not
+    wait: CONTRACT §1 dates only deferred ones again.
     """
     match result:
         case Sent():
@@ -133,15 +150,21 @@ def verdict(
         case InDoubt():
             if doubtful + 1 >= DOUBTFUL_MOST:
                 return Verdict(state=State.HELD, reason=result.detail, doubtful=doubtful + 1)
-            due_at = now + retry_delay(attempts, jitter)
-            return Verdict(
-                state=State.QUEUED, reason=result.detail, due_at=due_at, doubtful=doubtful + 1
-            )
+            return Verdict(state=State.QUEUED, reason=result.detail, doubtful=doubtful + 1)
         case NotTried():
-            due_at = now + retry_delay(1, jitter)
-            return Verdict(
-                state=State.QUEUED, reason=result.detail, due_at=due_at, doubtful=doubtful
-            )
+            return Verdict(state=State.QUEUED, reason=result.detail, doubtful=doubtful)
+
+
+def message_id(kind: MailKind, subscriber_id: int, mark: str, *, secret: str, domain: str) -> str:
+    """The Message-ID of one delivery, in angle brackets (RFC 5322 §3.6.4).
+
+    `mark` is what makes the delivery unique beside kind and subscriber: the ISO date of a digest,
+    the token of another mail. Made before the row has an id and stored with it, so every try bears
+    the same one; keyed with `secret`, so nobody outside can foretell another subscriber's.
+    """
+    name = f"message-id|{kind}|{subscriber_id}|{mark}"
+    digest = hmac.new(secret.encode(), name.encode(), hashlib.sha256).hexdigest()
+    return f"<{kind}.{digest[:40]}@{domain}>"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from digest.errors import InvalidInput
@@ -11,7 +12,8 @@ LONGEST = 64
 MOST = 50
 HEAVIEST = 10.0
 
-_WEIGHT = re.compile(r"^(?P<text>.*\S)\s*\^(?P<weight>\d+(?:\.\d+)?)$")
+# A sign is read too, so that `phrase^-1` is refused and not taken for a phrase.
+_WEIGHT = re.compile(r"^(?P<text>.*\S)\s*\^\s*(?P<weight>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))$")
 
 
 class InterestKind(StrEnum):
@@ -38,7 +40,8 @@ class Interest:
     @property
     def key(self) -> str:
         """What makes two interests the same one: folded case, width and white space."""
-        return unicodedata.normalize("NFKC", self.text).casefold()
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", self.text).casefold())
+        return " ".join(folded.split())
 
 
 def interest(
@@ -55,19 +58,31 @@ def interest(
     if match := _WEIGHT.match(cleaned):
         cleaned, weight = match["text"], float(match["weight"])
     if not any(c.isalnum() for c in cleaned):
-        raise InvalidInput(f"interest {text!r} has no letter or digit: give a word or a phrase")
+        raise InvalidInput(
+            f"interest {text[:60]!r} has no letter or digit: give a word or a phrase"
+        )
     if len(cleaned) > LONGEST:
         raise InvalidInput(
             f"interest {cleaned[:24]!r}… has {len(cleaned)} characters: at most {LONGEST}"
         )
     if not 0 < weight <= HEAVIEST:
-        raise InvalidInput(f"interest {text!r}: a weight lies above 0 and at most at {HEAVIEST:g}")
+        raise InvalidInput(
+            f"interest {text[:60]!r}: a weight lies above 0 and at most at {HEAVIEST:g}"
+        )
     return Interest(kind=kind, text=cleaned, weight=weight, excluded=excluded)
 
 
 def written(item: Interest) -> str:
-    """The interest as `interest` reads it again."""
-    return item.text if item.weight == 1 else f"{item.text}^{item.weight:g}"
+    """The interest as `interest` reads it again, to the last digit of its weight."""
+    # a text that ends like a weight (`C^2`) needs one of its own, or it would be read as that
+    if item.weight == 1 and not _WEIGHT.match(item.text):
+        return item.text
+    return f"{item.text}^{plain_number(item.weight)}"
+
+
+def plain_number(value: float) -> str:
+    """The shortest decimal that reads as the same float, without an exponent: `2`, `0.5`."""
+    return f"{Decimal(repr(value)):f}".removesuffix(".0")
 
 
 def distinct(items: tuple[Interest, ...]) -> tuple[Interest, ...]:

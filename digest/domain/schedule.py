@@ -45,12 +45,14 @@ class Schedule:
 @cache
 def zone(name: str) -> ZoneInfo:
     """The IANA zone of that name; raises InvalidInput for one that does not exist."""
+    unknown = f"time zone {name[:60]!r} is unknown: give an IANA name such as Europe/Paris"
+    # what a machine has beside the IANA names: its own zone, and zones that count leap seconds
+    if name.startswith(("posix/", "right/")) or name in {"localtime", "posixrules", "Factory"}:
+        raise InvalidInput(unknown)
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as exc:
-        raise InvalidInput(
-            f"time zone {name!r} is unknown: give an IANA name such as Europe/Paris"
-        ) from exc
+        raise InvalidInput(unknown) from exc
 
 
 def local_date(schedule: Schedule, now: datetime) -> date:
@@ -72,17 +74,22 @@ def is_chosen(schedule: Schedule, day: date) -> bool:
 def instant_on(schedule: Schedule, day: date) -> datetime | None:
     """The UTC instant of the chosen hour on `day`, or None where the zone skips that date whole.
 
-    In a gap the instant is the one the clock would have shown; in a fold it is the first of the two
-    (PEP 495, fold=0).
+    In a fold it is the first of the two (PEP 495, fold=0). In a gap it is reckoned with the offset
+    from before the gap, which lies after it; where that is the next date already (Nuuk, whose clock
+    jumps from 23:00 to midnight) with the offset from behind it, which lies before the gap.
     """
     tz = zone(schedule.timezone)
-    instant = datetime.combine(day, time(schedule.hour), tz).astimezone(UTC)
-    return instant if instant.astimezone(tz).date() == day else None
+    wall = datetime.combine(day, time(schedule.hour), tz)
+    for fold in (0, 1):
+        instant = wall.replace(fold=fold).astimezone(UTC)
+        if instant.astimezone(tz).date() == day:
+            return instant
+    return None
 
 
 def next_after(schedule: Schedule, day: date) -> datetime:
     """The instant of the first chosen local date after `day`."""
-    return next(instant for _, instant in _chosen_from(schedule, day + timedelta(days=1)))
+    return next(instant for on, instant in _chosen_from(schedule, day) if on > day)
 
 
 def first_due(schedule: Schedule, now: datetime, *, has_row_today: bool) -> datetime:
@@ -132,7 +139,12 @@ def due_dates(schedule: Schedule, due_at: datetime, now: datetime) -> DueDates:
 
 
 def _chosen_from(schedule: Schedule, day: date) -> Iterator[tuple[date, datetime]]:
-    while True:
-        if is_chosen(schedule, day) and (instant := instant_on(schedule, day)) is not None:
-            yield day, instant
-        day += timedelta(days=1)
+    try:
+        while True:
+            if is_chosen(schedule, day) and (instant := instant_on(schedule, day)) is not None:
+                yield day, instant
+            day += timedelta(days=1)
+    except OverflowError as exc:
+        raise InvalidInput(
+            f"{day} is too near the end of the calendar: give an earlier date"
+        ) from exc

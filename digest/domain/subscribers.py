@@ -1,5 +1,9 @@
-"""Subscribers: an address, its settings and its status."""
+"""Subscribers: an address, its settings, its status, and which changes of status there are."""
 
+import hashlib
+import hmac
+import re
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +19,8 @@ SubscriberId = NewType("SubscriberId", int)
 
 MOST_PAPERS = 50
 
+_IPV4 = re.compile(r"\d+(\.\d+){3}")
+
 
 class Status(StrEnum):
     """pending until confirmed; paused by wish; unsubscribed by wish; suppressed by bounce or
@@ -26,6 +32,47 @@ class Status(StrEnum):
     PAUSED = "paused"
     UNSUBSCRIBED = "unsubscribed"
     SUPPRESSED = "suppressed"
+
+
+# From each status to those it may become; staying as it is needs no leave. Nobody leaves
+# unsubscribed or suppressed but by signing up anew, in person (`may_sign_up_again`).
+_CHANGES: dict[Status, tuple[Status, ...]] = {
+    Status.PENDING: (Status.ACTIVE, Status.PAUSED, Status.UNSUBSCRIBED, Status.SUPPRESSED),
+    Status.ACTIVE: (Status.PAUSED, Status.UNSUBSCRIBED, Status.SUPPRESSED),
+    Status.PAUSED: (Status.ACTIVE, Status.UNSUBSCRIBED, Status.SUPPRESSED),
+    Status.UNSUBSCRIBED: (Status.SUPPRESSED,),
+    Status.SUPPRESSED: (),
+}
+
+
+class Channel(StrEnum):
+    """Which way a wish came: the operator's command line or file, or the person's own act."""
+
+    CLI = "cli"
+    IMPORT = "import"
+    FORM = "form"
+    LINK = "link"
+    MAIL = "mail"
+
+
+class ConsentEvent(StrEnum):
+    """What the evidence of consent records."""
+
+    SUBSCRIBED = "subscribed"  # asked for; a confirmation is on its way
+    CONFIRMED = "confirmed"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    UNSUBSCRIBED = "unsubscribed"
+    SUPPRESSED = "suppressed"
+
+
+class SuppressionReason(StrEnum):
+    """Why an address must not be mailed; `erased` keeps imports from bringing it back."""
+
+    BOUNCE = "bounce"
+    COMPLAINT = "complaint"
+    REQUEST = "request"
+    ERASED = "erased"
 
 
 class EmptyDay(StrEnum):
@@ -71,24 +118,57 @@ class Subscriber:
     next_digest_at: datetime | None = None
 
 
+def may_become(status: Status, other: Status) -> bool:
+    """Whether a subscriber of that status may be given the other one."""
+    return status is other or other in _CHANGES[status]
+
+
+def may_sign_up_again(status: Status, channel: Channel) -> bool:
+    """Whether an address known with that status may start anew as pending.
+
+    Only who opted out by wish, and only by their own act: an operator cannot take it back.
+    """
+    return status is Status.UNSUBSCRIBED and channel is Channel.FORM
+
+
 def address(text: str) -> str:
     """The one mail address in `text`, in its canonical spelling (domain in lower case, IDNA
-    decoded).
+    decoded; all in NFC).
 
-    Checked by syntax alone, without DNS; reserved domains such as example.com are accepted. Raises
-    InvalidInput that quotes at most the first 60 characters.
+    Checked by syntax alone, without DNS; reserved domains such as example.com are accepted, a
+    domain without a dot or of numbers alone is not, nor are quoted local parts, comments and
+    display names. Raises InvalidInput that quotes at most the first 60 characters.
     """
-    cleaned = text.strip()
+    cleaned = text.strip(" \t\u00a0")  # no other white space: a line end may begin a new header
     try:
         found = validate_email(
-            cleaned, check_deliverability=False, test_environment=True, allow_domain_literal=False
+            cleaned,
+            check_deliverability=False,
+            globally_deliverable=False,
+            allow_domain_literal=False,
         )
     except (EmailNotValidError, UnicodeError) as exc:
-        shown = cleaned if len(cleaned) <= 60 else cleaned[:60] + "…"
-        raise InvalidInput(f"{shown!r} is not one mail address: {exc}") from exc
+        raise _no_address(cleaned, " ".join(str(exc).split())) from exc
+    domain = found.ascii_domain or ""
+    if "." not in domain or _IPV4.fullmatch(domain):
+        raise _no_address(cleaned, "the part after the @-sign is no full domain name")
     return found.normalized
 
 
+def _no_address(text: str, why: str) -> InvalidInput:
+    shown = text if len(text) <= 60 else text[:60] + "…"
+    return InvalidInput(f"{shown!r} is not one mail address: {why}")
+
+
 def address_key(email: str) -> str:
-    """What makes two addresses the same one: the whole address without regard to case."""
-    return email.casefold()
+    """What makes two addresses the same one: the whole address without regard to case.
+
+    Lower case and not folded case: that would make `strasse@` of `straße@`, somebody else's.
+    """
+    return unicodedata.normalize("NFC", email.lower())
+
+
+def address_hash(pepper: str, email: str) -> str:
+    """What remains of an erased address: HMAC-SHA256 of its key, in hexadecimal."""
+    key = address_key(email).encode()
+    return hmac.new(pepper.encode(), key, hashlib.sha256).hexdigest()

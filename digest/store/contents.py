@@ -1,0 +1,98 @@
+"""What a delivery holds, as JSON in the ledger: exact there and back, compact, open to later keys.
+
+    {"picks": [{"p": 7, "s": 0.8, "r": 0.9, "t": 0.5, "w": "title", "i": "continual learning",
+                "x": ["continual learning"], "u": 63, "g": 1}], "trending_only": true}
+
+`p` paper, `s` score, `r` relevance, `t` trend; of the reason `w` where, `i` interest, `x` words,
+`u` upvotes, `g` rising. What is absent has its default; unknown keys are passed over.
+"""
+
+import json
+from datetime import date
+from typing import Any
+
+from digest.domain.digests import Digest, Pick, Reason, Where
+from digest.domain.papers import PaperId
+from digest.errors import StoreError
+
+EMPTY = "[]"
+
+
+def content_to_json(digest: Digest) -> str:
+    """The digest as the ledger keeps it; its date stands in the row. A NaN raises ValueError."""
+    content: dict[str, Any] = {"picks": [_pick_to_json(pick) for pick in digest.picks]}
+    if digest.trending_only:
+        content["trending_only"] = True
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)
+
+
+def content_from_json(text: str, digest_on: date) -> Digest:
+    """The digest of a row; without picks where the row is of another kind, or skipped.
+
+    Raises StoreError for what `content_to_json` cannot have written.
+    """
+    try:
+        content = json.loads(text)
+        picks, rest = (content, {}) if isinstance(content, list) else (content["picks"], content)
+        return Digest(
+            digest_on=digest_on,
+            picks=tuple(_pick_from_json(pick) for pick in picks),
+            trending_only=bool(rest.get("trending_only", False)),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise StoreError(f"a delivery's picks are unreadable ({exc}): restore a backup") from exc
+
+
+def paper_ids(text: str) -> tuple[PaperId, ...]:
+    """The papers of a row alone, in order."""
+    try:
+        content = json.loads(text)
+        picks = content if isinstance(content, list) else content["picks"]
+        return tuple(PaperId(int(pick["p"])) for pick in picks)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise StoreError(f"a delivery's picks are unreadable ({exc}): restore a backup") from exc
+
+
+def without_person(text: str) -> str:
+    """The same picks without what the subscriber was interested in, for an erased one."""
+    try:
+        content = json.loads(text)
+        for pick in content if isinstance(content, list) else content["picks"]:
+            pick.pop("i", None)
+            pick.pop("x", None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return EMPTY  # unreadable, so nothing can be left in it with certainty
+    return json.dumps(content, separators=(",", ":"))
+
+
+def _pick_to_json(pick: Pick) -> dict[str, Any]:
+    reason = pick.reason
+    optional = {
+        "i": reason.interest,
+        "x": list(reason.words) or None,
+        "u": reason.upvotes,
+        "g": 1 if reason.rising else None,
+    }
+    return {
+        "p": pick.paper_id,
+        "s": pick.score,
+        "r": pick.relevance,
+        "t": pick.trend,
+        "w": reason.where.value,
+    } | {key: value for key, value in optional.items() if value is not None}
+
+
+def _pick_from_json(item: dict[str, Any]) -> Pick:
+    return Pick(
+        paper_id=PaperId(int(item["p"])),
+        score=float(item["s"]),
+        relevance=float(item["r"]),
+        trend=float(item["t"]),
+        reason=Reason(
+            where=Where(item["w"]),
+            interest=item.get("i"),
+            words=tuple(item.get("x", ())),
+            upvotes=item.get("u"),
+            rising=bool(item.get("g", False)),
+        ),
+    )

@@ -1,0 +1,52 @@
+"""Editions: the instants at which the pool of candidates was looked at."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import RowMapping, insert, select
+from sqlmodel import Session
+
+from digest.domain.editions import Edition, EditionId
+from digest.errors import NotFound
+from digest.store.tables import EditionRow, table
+
+FRESH = timedelta(hours=1)
+
+_editions = table(EditionRow)
+
+
+def edition_for(
+    session: Session, now: datetime, lookback_days: int, last_change: datetime | None
+) -> Edition:
+    """The edition to compose from at `now`: the latest, if it is younger than an hour and nothing
+    has changed in the store since its cut-off, else a new one with the cut-off `now`.
+
+    `last_change` is when papers or signals changed last, None for never. Editions from after `now`
+    (a clock that was set back, `--now`) and of another `lookback_days` do not count.
+    """
+    query = (
+        select(_editions)
+        .where(_editions.c.cutoff_at <= now, _editions.c.cutoff_at > now - FRESH)
+        .where(_editions.c.lookback_days == lookback_days)
+        .order_by(_editions.c.cutoff_at.desc(), _editions.c.id.desc())
+        .limit(1)
+    )
+    latest = session.execute(query).mappings().first()
+    if latest and (last_change is None or last_change <= latest["cutoff_at"]):
+        return _edition(latest)
+    row = {"cutoff_at": now, "lookback_days": lookback_days}
+    number = session.scalars(insert(_editions).values(row).returning(_editions.c.id)).one()
+    return Edition(id=EditionId(number), cutoff_at=now, lookback_days=lookback_days)
+
+
+def by_id(session: Session, edition_id: EditionId) -> Edition:
+    """The edition of that id. Raises NotFound."""
+    row = session.execute(select(_editions).where(_editions.c.id == edition_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"no edition has the id {edition_id}")
+    return _edition(row)
+
+
+def _edition(row: RowMapping) -> Edition:
+    return Edition(
+        id=EditionId(row["id"]), cutoff_at=row["cutoff_at"], lookback_days=row["lookback_days"]
+    )

@@ -1,0 +1,94 @@
+"""Subscribers' interests as rows: each distinct one once, so that it is scored once."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import ColumnElement, delete, exists, insert, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from digest.domain.interests import Interest, InterestKind
+from digest.domain.subscribers import SubscriberId
+from digest.store.papers import chunks
+from digest.store.tables import InterestRow, SubscriberInterestRow, table
+
+CHUNK = 2_000  # two parameters each; SQLite takes 32,766
+
+_interests = table(InterestRow)
+_held = table(SubscriberInterestRow)
+
+_Key = tuple[str, str]
+
+
+def interests_of(
+    session: Session, subscribers: ColumnElement[bool]
+) -> dict[SubscriberId, tuple[Interest, ...]]:
+    """The interests of many subscribers in their own order, by a condition on
+    `subscriber_interests`; who has none is left out.
+    """
+    query = (
+        select(
+            _held.c.subscriber_id, _interests.c.kind, _held.c.text, _held.c.weight, _held.c.excluded
+        )
+        .join_from(_held, _interests, _held.c.interest_id == _interests.c.id)
+        .where(subscribers)
+        .order_by(_held.c.subscriber_id, _held.c.position)
+    )
+    found: dict[SubscriberId, list[Interest]] = defaultdict(list)
+    for owner, kind, text, weight, excluded in session.execute(query):
+        item = Interest(kind=InterestKind(kind), text=text, weight=weight, excluded=excluded)
+        found[SubscriberId(owner)].append(item)
+    return {owner: tuple(items) for owner, items in found.items()}
+
+
+def replace_interests(session: Session, wanted: Mapping[SubscriberId, Sequence[Interest]]) -> None:
+    """Give the subscribers exactly these interests."""
+    for owners in chunks(wanted, CHUNK):
+        session.execute(delete(_held).where(_held.c.subscriber_id.in_(owners)))
+    ids = _ids(session, {(i.kind.value, i.key) for items in wanted.values() for i in items})
+    rows = [
+        {
+            "subscriber_id": owner,
+            "position": position,
+            "interest_id": ids[item.kind.value, item.key],
+            "text": item.text,
+            "weight": item.weight,
+            "excluded": item.excluded,
+        }
+        for owner, items in wanted.items()
+        for position, item in enumerate(items)
+    ]
+    if rows:
+        session.execute(insert(_held), rows)
+
+
+def forget_interests(session: Session, subscriber: SubscriberId) -> None:
+    """Remove a subscriber's interests, and those of them that nobody else has."""
+    mine = session.scalars(
+        select(_held.c.interest_id).where(_held.c.subscriber_id == subscriber)
+    ).all()
+    session.execute(delete(_held).where(_held.c.subscriber_id == subscriber))
+    used = exists().where(_held.c.interest_id == _interests.c.id)
+    session.execute(delete(_interests).where(_interests.c.id.in_(mine), ~used))
+
+
+def _ids(session: Session, keys: Iterable[_Key]) -> dict[_Key, int]:
+    """The ids of the distinct interests, which are made where they are new."""
+    found: dict[_Key, int] = {}
+    # in one order everywhere: two writers that insert the same rows cannot lock each other out
+    for chunk in chunks(sorted(keys), CHUNK):
+        known = _known(session, chunk)
+        fresh = [{"kind": kind, "key": key} for kind, key in chunk if (kind, key) not in known]
+        if fresh:
+            dialect = session.get_bind().dialect.name
+            made = (postgresql if dialect == "postgresql" else sqlite).insert(_interests)
+            session.execute(made.on_conflict_do_nothing(), fresh)
+            known = _known(session, chunk)
+        found |= known
+    return found
+
+
+def _known(session: Session, keys: Sequence[_Key]) -> dict[_Key, int]:
+    pair = tuple_(_interests.c.kind, _interests.c.key)
+    query = select(_interests.c.kind, _interests.c.key, _interests.c.id).where(pair.in_(keys))
+    return {(kind, key): number for kind, key, number in session.execute(query)}

@@ -1,0 +1,277 @@
+"""The ledger, which is also the queue: claim, begin, record (CONTRACT §1).
+
+What goes into it stands in `outbox`, what is read from it in `ledger_read`. A row is claimed with a
+lease, begun just before its message goes out, and recorded with what the relay said. Who holds no
+lease any more writes nothing. Only begun rows can be in doubt.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, select, text, update
+from sqlmodel import Session
+
+from digest.domain.deliveries import (
+    Cancelled,
+    DeliveryId,
+    Failed,
+    InDoubt,
+    MailKind,
+    NotTried,
+    Result,
+    Sent,
+    State,
+    Verdict,
+    verdict,
+)
+from digest.domain.digests import Digest
+from digest.domain.editions import EditionId
+from digest.domain.subscribers import Status, Subscriber, address_hash
+from digest.errors import StoreError
+from digest.store import contents, subscribers, suppressions
+from digest.store.outbox import FREE
+from digest.store.tables import DeliveryRow, SubscriberRow, table
+
+LONGEST_REPLY = 500
+CRASHED = "the sender stopped before the relay's answer was recorded"
+
+_deliveries = table(DeliveryRow)
+_subscribers = table(SubscriberRow)
+
+# In the very words of the partial indexes, or SQLite does not take them.
+_WAITING = text("state IN ('queued', 'deferred')")
+_LEASED = text("state = 'sending'")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claimed:
+    """A delivery leased to a sender, with the subscriber it goes to; `digest` for digests alone."""
+
+    id: DeliveryId
+    kind: MailKind
+    subscriber: Subscriber
+    message_id: str
+    token: str
+    edition_id: EditionId | None
+    digest: Digest | None
+    attempts: int
+    doubtful: int
+    queued_at: datetime
+
+
+class Start(StrEnum):
+    """What `begin` found: send it; it was cancelled; or the lease is somebody else's by now."""
+
+    BEGUN = "begun"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+def claim(
+    session: Session, owner: str, now: datetime, lease: timedelta, limit: int
+) -> list[Claimed]:
+    """Lease to `owner` the rows that are due, at most `limit`, in the order in which they are.
+
+    Rows of expired leases come back first: those never begun as they were, those begun as in doubt.
+    """
+    _take_back_expired(session, now)
+    named = _deliveries.c.subscriber_id.is_not(None)
+    waiting = select(_deliveries.c.id).where(_WAITING, _deliveries.c.due_at <= now, named)
+    picked = _locked(waiting.order_by(_deliveries.c.due_at, _deliveries.c.id).limit(limit))
+    taken = (
+        update(_deliveries)
+        .where(_deliveries.c.id.in_(select(picked.cte("picked").c.id)))
+        .values(state=State.SENDING.value, owner=owner, lease_until=now + lease, begun_at=None)
+        .returning(_deliveries)
+    )
+    rows = session.execute(taken).mappings().all()
+    people = subscribers.by_ids(session, {row["subscriber_id"] for row in rows})
+    claimed = []
+    for row in sorted(rows, key=lambda row: (row["due_at"], row["id"])):
+        try:
+            claimed.append(_claimed(row, people[row["subscriber_id"]]))
+        except StoreError as exc:  # a spoiled row must not stop the queue
+            _settle(session, row, Failed(code=0, reply=str(exc)), now, 0.0)
+    return claimed
+
+
+def renew(session: Session, owner: str, now: datetime, lease: timedelta) -> int:
+    """Extend the leases of `owner`, also those that ran out and nobody took; how many they are."""
+    mine = update(_deliveries).where(_LEASED, _deliveries.c.owner == owner)
+    held = mine.values(lease_until=now + lease)
+    return len(session.scalars(held.returning(_deliveries.c.id)).all())
+
+
+def begin(
+    session: Session,
+    delivery_id: DeliveryId,
+    owner: str,
+    now: datetime,
+    pepper: str,
+    *,
+    previous: tuple[DeliveryId, Result] | None = None,
+    jitter: float = 0.0,
+) -> Start:
+    """Begin one message just before MAIL, and record the connection's previous outcome with it.
+
+    The subscriber's row is held until the commit: an opt-out commits either before, and cancels
+    this, or after the message is on its way.
+    """
+    if previous:
+        record(session, previous[0], owner, previous[1], now, jitter=jitter)
+    row = _row_to_begin(session, delivery_id, owner, now)
+    if row is None:
+        return Start.LOST
+    mine = update(_deliveries).where(_deliveries.c.id == delivery_id, _held_by(owner, now))
+    if reason := _obstacle(session, row, pepper):
+        session.execute(mine.values(state=State.CANCELLED.value, reason=reason.value, **FREE))
+        return Start.CANCELLED
+    begun = mine.values(begun_at=now, attempts=_deliveries.c.attempts + 1)
+    written = session.scalars(begun.returning(_deliveries.c.id)).first()
+    return Start.BEGUN if written is not None else Start.LOST
+
+
+def record(
+    session: Session,
+    delivery_id: DeliveryId,
+    owner: str,
+    result: Result,
+    now: datetime,
+    *,
+    jitter: float = 0.0,
+) -> State | None:
+    """Write what became of a begun delivery; its new state, or None where it is not ours any more.
+
+    A lease that ran out unnoticed counts as ours as long as nobody else has taken the row.
+    """
+    mine = and_(_deliveries.c.id == delivery_id, _LEASED, _deliveries.c.owner == owner)
+    query = select(_deliveries).where(mine, _deliveries.c.begun_at.is_not(None))
+    row = session.execute(query.with_for_update()).mappings().first()
+    return _settle(session, row, result, now, jitter) if row else None
+
+
+def release(session: Session, owner: str) -> int:
+    """Give back what was claimed and never begun, as at a shutdown; how many rows."""
+    mine = update(_deliveries).where(_LEASED, _deliveries.c.owner == owner)
+    unbegun = mine.where(_deliveries.c.begun_at.is_(None))
+    freed = unbegun.values(state=State.QUEUED.value, **FREE).returning(_deliveries.c.id)
+    return len(session.scalars(freed).all())
+
+
+def _held_by(owner: str, now: datetime) -> ColumnElement[bool]:
+    lease = _deliveries.c.lease_until > now
+    return and_(_LEASED, _deliveries.c.owner == owner, lease, _deliveries.c.begun_at.is_(None))
+
+
+def _locked(query: Select[Any]) -> Select[Any]:
+    """On PostgreSQL the rows are locked, and those that another sender locks are passed over."""
+    return query.with_for_update(skip_locked=True)
+
+
+def _take_back_expired(session: Session, now: datetime) -> None:
+    expired = select(_deliveries).where(_LEASED, _deliveries.c.lease_until <= now)
+    for row in session.execute(_locked(expired)).mappings().all():
+        crashed = InDoubt(detail=CRASHED) if row["begun_at"] else NotTried(detail="")
+        _settle(session, row, crashed, now, 0.0)
+
+
+def _settle(
+    session: Session, row: RowMapping, result: Result, now: datetime, jitter: float
+) -> State:
+    """Write the verdict on one try into its row, which is locked."""
+    decided = verdict(
+        result,
+        attempts=row["attempts"],
+        doubtful=row["doubtful"],
+        queued_at=row["queued_at"],
+        now=now,
+        jitter=jitter,
+    )
+    values = _written(row, result, decided, now)
+    session.execute(update(_deliveries).where(_deliveries.c.id == row["id"]).values(values))
+    return State(values["state"])
+
+
+def _written(row: RowMapping, result: Result, decided: Verdict, now: datetime) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "state": decided.state.value,
+        "reason": plain(decided.reason),
+        "doubtful": decided.doubtful,
+        "due_at": decided.due_at or row["due_at"],
+        "owner": None,
+        "lease_until": None,
+    }
+    if decided.state in (State.QUEUED, State.DEFERRED):
+        values["begun_at"] = None
+    if isinstance(result, Sent):
+        values["sent_at"] = now
+    if isinstance(result, NotTried) and row["begun_at"]:
+        values["attempts"] = max(row["attempts"] - 1, 0)
+    if not isinstance(result, InDoubt | NotTried):
+        values |= {"smtp_code": result.code or None, "smtp_reply": plain(result.reply)}
+    return values if row["subscriber_id"] is not None else _nameless(values)
+
+
+def _nameless(values: dict[str, Any]) -> dict[str, Any]:
+    """For a message that was in the air when its subscriber was erased: no address, no more try."""
+    if values["state"] in (State.QUEUED.value, State.DEFERRED.value):
+        values["state"] = State.CANCELLED.value
+    cancelled = values["state"] == State.CANCELLED.value
+    return values | {"reason": Cancelled.ERASED.value if cancelled else "", "smtp_reply": ""}
+
+
+def _row_to_begin(
+    session: Session, delivery_id: DeliveryId, owner: str, now: datetime
+) -> RowMapping | None:
+    """The row that is ours to begin, with the subscriber's status and address, which stay so.
+
+    The subscriber is locked before the delivery, as everywhere, so that no two wait in a circle.
+    """
+    query = (
+        select(_deliveries.c.kind, _subscribers.c.status.label("status_now"), _subscribers.c.email)
+        .join_from(_deliveries, _subscribers, _deliveries.c.subscriber_id == _subscribers.c.id)
+        .where(_deliveries.c.id == delivery_id, _deliveries.c.owner == owner)
+        .where(_deliveries.c.state == State.SENDING.value, _deliveries.c.lease_until > now)
+        .where(_deliveries.c.begun_at.is_(None))
+        .with_for_update(read=True, of=_subscribers)
+    )
+    return session.execute(query).mappings().first()
+
+
+def _obstacle(session: Session, row: RowMapping, pepper: str) -> Cancelled | None:
+    """Why the message must not go out now."""
+    if suppressions.reason_for(session, address_hash(pepper, row["email"])):
+        return Cancelled.SUPPRESSED
+    match Status(row["status_now"]):
+        case Status.PENDING:
+            confirms = row["kind"] == MailKind.CONFIRM.value
+            return None if confirms else Cancelled.UNCONFIRMED
+        case Status.ACTIVE:
+            confirms = row["kind"] == MailKind.CONFIRM.value
+            return Cancelled.CONFIRMED if confirms else None
+        case status:
+            return Cancelled(status.value)
+
+
+def _claimed(row: RowMapping, subscriber: Subscriber) -> Claimed:
+    day = row["digest_on"]
+    return Claimed(
+        id=DeliveryId(row["id"]),
+        kind=MailKind(row["kind"]),
+        subscriber=subscriber,
+        message_id=row["message_id"],
+        token=row["token"],
+        edition_id=EditionId(row["edition_id"]) if row["edition_id"] else None,
+        digest=contents.content_from_json(row["picks"], day) if day else None,
+        attempts=row["attempts"],
+        doubtful=row["doubtful"],
+        queued_at=row["queued_at"],
+    )
+
+
+def plain(said: str) -> str:
+    """A relay's words as the store can hold them: one line of printable characters, cut off."""
+    shown = "".join(c if c.isprintable() else " " for c in said[: 4 * LONGEST_REPLY])
+    return " ".join(shown.split())[:LONGEST_REPLY]

@@ -1,0 +1,202 @@
+"""What goes into the ledger, and what takes it out again before it is sent: the queue's near end.
+
+`ledger` is its far end, where the senders stand.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from digest.domain.deliveries import Cancelled, DeliveryId, MailKind, State
+from digest.domain.digests import Digest, Skip
+from digest.domain.editions import EditionId
+from digest.domain.subscribers import SubscriberId
+from digest.store import contents
+from digest.store.tables import DeliveryRow, table
+
+_deliveries = table(DeliveryRow)
+
+FREE: dict[str, Any] = {"owner": None, "lease_until": None, "begun_at": None}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What composing gave one subscriber; `message_id` is empty for a skip."""
+
+    subscriber_id: SubscriberId
+    content: Digest | Skip
+    edition_id: EditionId | None
+    message_id: str = ""
+
+
+def enqueue_digest(
+    session: Session,
+    subscriber_id: SubscriberId,
+    digest: Digest,
+    *,
+    edition_id: EditionId | None,
+    message_id: str,
+    now: datetime,
+) -> bool:
+    """Queue a digest; whether it was written: a row for that date stands whatever its state."""
+    outcome = Outcome(
+        subscriber_id=subscriber_id, content=digest, edition_id=edition_id, message_id=message_id
+    )
+    return bool(write_outcomes(session, [outcome], now))
+
+
+def write_skip(
+    session: Session,
+    subscriber_id: SubscriberId,
+    skip: Skip,
+    *,
+    edition_id: EditionId | None,
+    now: datetime,
+) -> bool:
+    """Note that there is no mail for a date, and why; whether it was written."""
+    outcome = Outcome(subscriber_id=subscriber_id, content=skip, edition_id=edition_id)
+    return bool(write_outcomes(session, [outcome], now))
+
+
+def write_outcomes(
+    session: Session, outcomes: Sequence[Outcome], now: datetime
+) -> set[tuple[SubscriberId, date]]:
+    """Write digests and skips in bulk; gives those whose date had no row yet."""
+    if not outcomes:
+        return set()
+    written = (_deliveries.c.subscriber_id, _deliveries.c.digest_on)
+    made = _insert(session).on_conflict_do_nothing().returning(*written)
+    rows = [_digest_columns(o, now) | {"subscriber_id": o.subscriber_id} for o in outcomes]
+    return {(SubscriberId(owner), day) for owner, day in session.execute(made, rows)}
+
+
+def replace_skipped(session: Session, outcome: Outcome, now: datetime) -> bool:
+    """Put a digest, or another skip, in place of that date's skip (`--only`); whether there was
+    one.
+    """
+    day = _day_of(outcome.subscriber_id, outcome.content.digest_on)
+    skipped = update(_deliveries).where(day, _deliveries.c.state == State.SKIPPED.value)
+    written = skipped.values(_digest_columns(outcome, now)).returning(_deliveries.c.id)
+    return session.scalars(written).first() is not None
+
+
+def enqueue_mail(
+    session: Session,
+    kind: MailKind,
+    subscriber_id: SubscriberId,
+    token: str,
+    *,
+    message_id: str,
+    now: datetime,
+) -> bool:
+    """Queue a confirmation or welcome; whether it was written: once per (subscriber, kind, token).
+
+    Raises ValueError for a digest, which has a date instead of a token.
+    """
+    if kind is MailKind.DIGEST:
+        raise ValueError("a digest is queued by enqueue_digest")
+    row = {
+        "kind": kind.value,
+        "subscriber_id": subscriber_id,
+        "token": token,
+        "message_id": message_id,
+        "picks": contents.EMPTY,
+        "state": State.QUEUED.value,
+        "queued_at": now,
+        "due_at": now,
+    }
+    made = _insert(session).values(row).on_conflict_do_nothing().returning(_deliveries.c.id)
+    return session.scalars(made).first() is not None
+
+
+def cancel_open(
+    session: Session,
+    subscriber_id: SubscriberId,
+    reason: Cancelled,
+    kinds: Iterable[MailKind] = tuple(MailKind),
+) -> int:
+    """Cancel a subscriber's rows that wait or are claimed but not begun; how many."""
+    mine = update(_deliveries).where(
+        _deliveries.c.subscriber_id == subscriber_id,
+        _deliveries.c.kind.in_([kind.value for kind in kinds]),
+        _open_and_not_begun(),
+    )
+    values = mine.values(state=State.CANCELLED.value, reason=reason.value, **FREE)
+    return len(session.scalars(values.returning(_deliveries.c.id)).all())
+
+
+def retry(
+    session: Session,
+    now: datetime,
+    *,
+    ids: Sequence[DeliveryId] = (),
+    states: Sequence[State] = (State.FAILED, State.HELD),
+) -> list[DeliveryId]:
+    """Queue failed and held deliveries again, all or those of `ids`; the ids that were.
+
+    The 48 h begin anew; the doubts stay counted, so that one more holds the delivery again.
+    """
+    again = {State.FAILED.value, State.HELD.value} & {state.value for state in states}
+    chosen = update(_deliveries).where(
+        _deliveries.c.state.in_(sorted(again)), _deliveries.c.subscriber_id.is_not(None)
+    )
+    if ids:
+        chosen = chosen.where(_deliveries.c.id.in_(ids))
+    queued = chosen.values(state=State.QUEUED.value, reason="", queued_at=now, due_at=now, **FREE)
+    return sorted(DeliveryId(i) for i in session.scalars(queued.returning(_deliveries.c.id)))
+
+
+def unname(session: Session, subscriber_id: SubscriberId) -> None:
+    """Take what speaks of the person out of their rows, before the subscriber is erased: the
+    relay's replies, which may quote the address, and the interests behind the picks.
+    """
+    mine = _deliveries.c.subscriber_id == subscriber_id
+    query = select(_deliveries.c.id, _deliveries.c.picks).where(mine)
+    for number, picks in session.execute(query.with_for_update()).all():
+        nameless = contents.without_person(picks)
+        one = update(_deliveries).where(_deliveries.c.id == number)
+        session.execute(one.values(picks=nameless, smtp_reply=""))
+    ours = _deliveries.c.state.in_([State.SKIPPED.value, State.CANCELLED.value])
+    said = update(_deliveries).where(mine, ~ours)
+    session.execute(said.values(reason=""))
+
+
+def _insert(session: Session) -> postgresql.Insert | sqlite.Insert:
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(_deliveries)
+    return sqlite.insert(_deliveries)
+
+
+def _digest_columns(outcome: Outcome, now: datetime) -> dict[str, Any]:
+    content = outcome.content
+    queued = isinstance(content, Digest)
+    return {
+        "kind": MailKind.DIGEST.value,
+        "digest_on": content.digest_on,
+        "edition_id": outcome.edition_id,
+        "message_id": outcome.message_id if queued else "",
+        "state": (State.QUEUED if queued else State.SKIPPED).value,
+        "reason": content.reason.value if isinstance(content, Skip) else "",
+        "picks": contents.content_to_json(content) if isinstance(content, Digest) else contents.EMPTY,
+        "queued_at": now,
+        "due_at": now,
+    }
+
+
+def _day_of(subscriber_id: SubscriberId, day: date) -> ColumnElement[bool]:
+    return and_(
+        _deliveries.c.kind == MailKind.DIGEST.value,
+        _deliveries.c.subscriber_id == subscriber_id,
+        _deliveries.c.digest_on == day,
+    )
+
+
+def _open_and_not_begun() -> ColumnElement[bool]:
+    claimed = and_(_deliveries.c.state == State.SENDING.value, _deliveries.c.begun_at.is_(None))
+    waits = _deliveries.c.state.in_([State.QUEUED.value, State.DEFERRED.value])
+    return waits | claimed

@@ -1,0 +1,313 @@
+"""Subscribers: rows ↔ domain values, one at a time or in bulk."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy import text as words
+from sqlmodel import Session
+
+from digest.domain.interests import Interest
+from digest.domain.schedule import Frequency, Schedule
+from digest.domain.subscribers import (
+    Channel,
+    ConsentEvent,
+    EmptyDay,
+    Preferences,
+    Status,
+    Subscriber,
+    SubscriberId,
+    address_key,
+)
+from digest.errors import NotFound
+from digest.store.interests import forget_interests, interests_of, replace_interests
+from digest.store.papers import chunks
+from digest.store.tables import ConsentEventRow, SubscriberInterestRow, SubscriberRow, table
+
+CHUNK = 1_000
+
+_K = TypeVar("_K")
+_subscribers = table(SubscriberRow)
+_held = table(SubscriberInterestRow)
+_events = table(ConsentEventRow)
+
+# In the very words of the partial index ix_subscribers_due, or SQLite does not take it.
+_ACTIVE = words("status = 'active'")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewSubscriber:
+    """A subscriber about to be added: one that has no id yet."""
+
+    email: str
+    status: Status
+    interests: tuple[Interest, ...] = ()
+    preferences: Preferences = field(default_factory=Preferences)
+    next_digest_at: datetime | None = None
+
+
+def add(session: Session, new: NewSubscriber, now: datetime) -> Subscriber:
+    """Add one; an address that is there already breaks a constraint (IntegrityError)."""
+    return add_many(session, [new], now)[0]
+
+
+def add_many(session: Session, new: Sequence[NewSubscriber], now: datetime) -> list[Subscriber]:
+    """Add many, in their order."""
+    if not new:
+        return []
+    rows = [
+        _columns(item)
+        | {"email": item.email, "email_key": address_key(item.email)}
+        | {"created_at": now, "updated_at": now}
+        for item in new
+    ]
+    made = insert(_subscribers).returning(_subscribers.c.id, sort_by_parameter_order=True)
+    ids = session.scalars(made, rows).all()
+    added = [
+        Subscriber(
+            id=SubscriberId(number),
+            email=item.email,
+            status=item.status,
+            interests=item.interests,
+            preferences=item.preferences,
+            next_digest_at=item.next_digest_at,
+        )
+        for number, item in zip(ids, new, strict=True)
+    ]
+    replace_interests(session, {one.id: one.interests for one in added if one.interests})
+    return added
+
+
+def save(session: Session, subscriber: Subscriber, now: datetime) -> None:
+    """Write a subscriber's status, settings, interests and next instant; the address stays."""
+    save_many(session, [subscriber], now)
+
+
+def save_many(session: Session, changed: Sequence[Subscriber], now: datetime) -> None:
+    """Write many subscribers, interests and all."""
+    if not changed:
+        return
+    row = _subscribers.c.id == bindparam("row_id")
+    columns: dict[str, Any] = {name: bindparam(name) for name in _columns(changed[0])}
+    statement = update(_subscribers).where(row).values(**columns, updated_at=now)
+    values = [_columns(one) | {"row_id": one.id} for one in changed]
+    session.connection().execute(statement, values)
+    replace_interests(session, {one.id: one.interests for one in changed})
+
+
+def set_status(
+    session: Session,
+    subscriber_id: SubscriberId,
+    status: Status,
+    *,
+    next_digest_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Write status and next instant alone."""
+    mine = update(_subscribers).where(_subscribers.c.id == subscriber_id)
+    session.execute(mine.values(status=status.value, next_digest_at=next_digest_at, updated_at=now))
+
+
+def set_next(session: Session, instants: Iterable[tuple[SubscriberId, datetime]]) -> None:
+    """Write the next instants of subscribers who are still active; the others keep none."""
+    values = [{"row_id": number, "instant": instant} for number, instant in instants]
+    if values:
+        row = _subscribers.c.id == bindparam("row_id")
+        statement = update(_subscribers).where(row, _ACTIVE)
+        statement = statement.values(next_digest_at=bindparam("instant"))
+        session.connection().execute(statement, values)
+
+
+def erase_row(session: Session, subscriber_id: SubscriberId) -> None:
+    """Delete the row with interests, feedback and consent; the ledger's rows stay, unnamed."""
+    forget_interests(session, subscriber_id)
+    session.execute(delete(_subscribers).where(_subscribers.c.id == subscriber_id))
+
+
+def find_by_email(session: Session, email: str, *, lock: bool = False) -> Subscriber | None:
+    """The subscriber of that address without regard to case; `lock` holds the row for a change."""
+    return _one(session, _subscribers.c.email_key == address_key(email), lock=lock)
+
+
+def by_email(session: Session, email: str, *, lock: bool = False) -> Subscriber:
+    """The subscriber of that address. Raises NotFound."""
+    if (found := find_by_email(session, email, lock=lock)) is None:
+        raise NotFound(f"no subscriber has the address {email[:254]!r}")
+    return found
+
+
+def by_id(session: Session, subscriber_id: SubscriberId, *, lock: bool = False) -> Subscriber:
+    """The subscriber of that id. Raises NotFound."""
+    found = _one(session, _subscribers.c.id == subscriber_id, lock=lock)
+    if found is None:
+        raise NotFound(f"no subscriber has the id {subscriber_id}")
+    return found
+
+
+def by_ids(session: Session, ids: Iterable[SubscriberId]) -> dict[SubscriberId, Subscriber]:
+    """The subscribers that are there, by id."""
+    return _many(session, ids, _subscribers.c.id, lambda one: one.id)
+
+
+def by_keys(session: Session, keys: Iterable[str], *, lock: bool = False) -> dict[str, Subscriber]:
+    """The subscribers that are there, by address key."""
+    column = _subscribers.c.email_key
+    return _many(session, keys, column, lambda one: address_key(one.email), lock=lock)
+
+
+def due(
+    session: Session, now: datetime, *, after_id: SubscriberId | int = 0, limit: int = CHUNK
+) -> list[Subscriber]:
+    """The next chunk of active subscribers who are due at `now`, with ids above `after_id`, in
+    order of id.
+
+    Two statements, however many they are.
+    """
+    instant: ColumnElement[Any] = _subscribers.c.next_digest_at
+    if after_id:
+        # A full chunk came before, so many are due: walking the ids once is cheaper than sorting
+        # all who are due for every chunk, and an expression keeps SQLite off their index.
+        instant = func.coalesce(instant, bindparam("never", None, type_=instant.type))
+    query = select(_subscribers).where(_ACTIVE, instant <= now, _subscribers.c.id > after_id)
+    return _with_interests(session, query.order_by(_subscribers.c.id).limit(limit))
+
+
+def listed(
+    session: Session,
+    *,
+    statuses: Sequence[Status] = (),
+    contains: str = "",
+    limit: int = 50,
+    after_id: SubscriberId | int = 0,
+) -> list[Subscriber]:
+    """Subscribers in order of id; `contains` is a part of the address, `limit` 0 gives all."""
+    query = select(_subscribers).where(_subscribers.c.id > after_id).order_by(_subscribers.c.id)
+    if statuses:
+        query = query.where(_subscribers.c.status.in_([status.value for status in statuses]))
+    if contains:
+        part = address_key(contains)
+        query = query.where(_subscribers.c.email_key.contains(part, autoescape=True))
+    return _with_interests(session, query.limit(limit) if limit else query)
+
+
+def everyone(session: Session) -> Iterator[Subscriber]:
+    """All subscribers in order of id, read in chunks."""
+    after = 0
+    while chunk := listed(session, limit=CHUNK, after_id=after):
+        yield from chunk
+        after = chunk[-1].id
+
+
+def status_counts(session: Session) -> dict[Status, int]:
+    """How many subscribers have each status; none is left out."""
+    query = select(_subscribers.c.status, func.count()).group_by(_subscribers.c.status)
+    found = {Status(status): count for status, count in session.execute(query)}
+    return {status: found.get(status, 0) for status in Status}
+
+
+def record_consent(
+    session: Session,
+    subscriber_ids: Iterable[SubscriberId],
+    event: ConsentEvent,
+    channel: Channel,
+    *,
+    now: datetime,
+    detail: str = "",
+) -> None:
+    """Keep the evidence of what was agreed to or taken back."""
+    told = {"event": event.value, "channel": channel.value, "detail": detail, "happened_at": now}
+    if rows := [told | {"subscriber_id": number} for number in subscriber_ids]:
+        session.execute(insert(_events), rows)
+
+
+def consent_of(
+    session: Session, subscriber_id: SubscriberId
+) -> list[tuple[datetime, ConsentEvent, Channel]]:
+    """A subscriber's evidence, oldest first."""
+    query = select(_events).where(_events.c.subscriber_id == subscriber_id).order_by(_events.c.id)
+    return [
+        (row["happened_at"], ConsentEvent(row["event"]), Channel(row["channel"]))
+        for row in session.execute(query).mappings()
+    ]
+
+
+def _one(session: Session, which: ColumnElement[bool], *, lock: bool) -> Subscriber | None:
+    query = select(_subscribers).where(which)
+    found = _with_interests(session, query.with_for_update() if lock else query)
+    return found[0] if found else None
+
+
+def _many(
+    session: Session,
+    keys: Iterable[_K],
+    column: ColumnElement[Any],
+    key_of: Callable[[Subscriber], _K],
+    *,
+    lock: bool = False,
+) -> dict[_K, Subscriber]:
+    found: list[Subscriber] = []
+    for chunk in chunks(keys, CHUNK):
+        query = select(_subscribers).where(column.in_(chunk)).order_by(_subscribers.c.id)
+        found += _with_interests(session, query.with_for_update() if lock else query)
+    return {key_of(one): one for one in found}
+
+
+def _with_interests(session: Session, query: Select[Any]) -> list[Subscriber]:
+    """Run the query for rows, and one more for all their interests."""
+    rows = session.execute(query).mappings().all()
+    held: dict[SubscriberId, tuple[Interest, ...]] = {}
+    for chunk in chunks(rows, CHUNK * 5):
+        held |= interests_of(session, _held.c.subscriber_id.in_([row["id"] for row in chunk]))
+    return [_subscriber(row, held.get(SubscriberId(row["id"]), ())) for row in rows]
+
+
+def _subscriber(row: RowMapping, interests: tuple[Interest, ...]) -> Subscriber:
+    return Subscriber(
+        id=SubscriberId(row["id"]),
+        email=row["email"],
+        status=Status(row["status"]),
+        interests=interests,
+        preferences=Preferences(
+            schedule=Schedule(
+                timezone=row["timezone"],
+                hour=row["hour"],
+                frequency=Frequency(row["frequency"]),
+                weekday=row["weekday"],
+            ),
+            max_papers=row["max_papers"],
+            threshold=row["threshold"],
+            empty_day=EmptyDay(row["empty_day"]),
+            min_matches=row["min_matches"],
+            text_only=row["text_only"],
+        ),
+        next_digest_at=row["next_digest_at"],
+    )
+
+
+def _columns(one: Subscriber | NewSubscriber) -> dict[str, Any]:
+    wanted = one.preferences
+    return {
+        "status": one.status.value,
+        "timezone": wanted.schedule.timezone,
+        "hour": wanted.schedule.hour,
+        "frequency": wanted.schedule.frequency.value,
+        "weekday": wanted.schedule.weekday,
+        "max_papers": wanted.max_papers,
+        "threshold": wanted.threshold,
+        "empty_day": wanted.empty_day.value,
+        "min_matches": wanted.min_matches,
+        "text_only": wanted.text_only,
+        "next_digest_at": one.next_digest_at,
+    }
