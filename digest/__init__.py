@@ -14,3 +14,5 @@
 Imports point one way: cli, daemon → app → services → sources | store | mail | ranking → domain →
 errors. Templates and migrations lie beside this package in a checkout, and inside it in a wheel.
 """
+
+__version__ = "0.1.0"
