@@ -18,6 +18,7 @@ from digest.domain.deliveries import (
 from digest.domain.digests import Digest, Pick, Reason, Skip, SkipReason, Where
 from digest.domain.papers import PaperId
 from digest.domain.subscribers import Status, SuppressionReason, address_hash
+from digest.errors import StoreError
 from digest.store import contents, ledger, ledger_read, outbox, subscribers, suppressions
 from digest.store.database import open_engine, reading, transaction
 from digest.store.ledger import Start
@@ -317,6 +318,23 @@ def test_an_opt_out_that_commits_elsewhere_is_seen_by_begin(engine):
     with transaction(engine) as session:
         assert begin(session, it) is Start.LOST
         assert row(session).state is State.CANCELLED
+
+
+@pytest.mark.postgres
+def test_an_opt_out_waits_for_a_message_that_is_being_begun(postgres_url):
+    engine = open_engine(postgres_url)
+    with transaction(engine) as session:
+        ada = a_person(session)
+        queue(session, ada)
+        (it,) = claim(session)
+    with transaction(engine) as one:
+        assert begin(one, it) is Start.BEGUN
+        with pytest.raises(StoreError, match="lock timeout"), transaction(engine) as two:
+            two.connection().exec_driver_sql("SET LOCAL lock_timeout = '20ms'")
+            subscribers.by_id(two, ada.id, lock=True)
+    with transaction(engine) as session:
+        assert subscribers.by_id(session, ada.id, lock=True) == ada
+    engine.dispose()
 
 
 def test_an_erased_subscriber_is_not_mailed_and_leaves_no_words(session):
