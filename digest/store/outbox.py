@@ -182,7 +182,9 @@ def _digest_columns(outcome: Outcome, now: datetime) -> dict[str, Any]:
         "message_id": outcome.message_id if queued else "",
         "state": (State.QUEUED if queued else State.SKIPPED).value,
         "reason": content.reason.value if isinstance(content, Skip) else "",
-        "picks": contents.content_to_json(content) if isinstance(content, Digest) else contents.EMPTY,
+        "picks": contents.content_to_json(content)
+        if isinstance(content, Digest)
+        else contents.EMPTY,
         "queued_at": now,
         "due_at": now,
     }
