@@ -67,7 +67,10 @@ def subscribe(
     now: datetime,
     keys: Keys,
 ) -> Subscriber:
-    """Add a subscriber: pending with a confirmation queued, or `confirmed`, active and welcomed.
+    """Add a subscriber: pending with a confirmation queued, or `confirmed` and so active at once.
+
+    The welcome is the answer to a confirmation, so who comes `confirmed` gets none, as with an
+    import.
 
     Raises InvalidInput for a bad address or too many interests, Refused for an address that is
     known, suppressed or erased. Who unsubscribed or was erased may start anew by FORM alone.
@@ -83,7 +86,7 @@ def subscribe(
     person = _added_or_again(session, wanted, channel, now)
     subscribers.record_consent(session, [person.id], ConsentEvent.SUBSCRIBED, channel, now=now)
     if confirmed:
-        return confirm(session, person.id, channel=channel, now=now, keys=keys)
+        return _activated(session, person, ConsentEvent.CONFIRMED, channel, now)
     queue_mail(session, MailKind.CONFIRM, person.id, now, keys)
     return person
 
