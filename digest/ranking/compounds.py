@@ -1,0 +1,47 @@
+"""Compounds: `metalearning`, `meta-learning` and `meta learning` as the same two tokens.
+
+Which words are compounds is learned from the texts at hand: whatever stands somewhere with a hyphen
+(or, in an interest, with a space) is taken apart where it stands as one word.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+from digest.ranking.vocabulary import STOP_WORDS, Token
+
+_PREFIXES = frozenset(("co", "de", "re", "un"))
+
+Names = tuple[str, str]
+
+
+class Compounds:
+    """Words to take apart, with the names of their halves."""
+
+    def __init__(self) -> None:
+        self._halves: dict[str, tuple[Names, Names]] = {}
+
+    def learn(self, texts: Iterable[Sequence[Token]], *, spaced: bool = False) -> None:
+        """Remember the pairs joined by a hyphen; with `spaced` every neighbouring pair."""
+        for words in texts:
+            for one, other in itertools.pairwise(words):
+                if (spaced or one.joined) and _may_join(one.form) and _may_join(other.form):
+                    halves = (one.form, one.stem), (other.form, other.stem)
+                    self._halves.setdefault(one.form + other.form, halves)
+
+    def parted(self, words: Sequence[Token]) -> list[Token]:
+        """The tokens with each compound as two, both standing where the whole word stands."""
+        halves = self._halves
+        result: list[Token] = []
+        for word in words:
+            if word.form not in halves:
+                result.append(word)
+                continue
+            (form, stem), other = halves[word.form]
+            result.append(Token(form, stem, word.start, word.end, True))
+            result.append(Token(*other, word.start, word.end, word.joined))
+        return result
+
+
+def _may_join(form: str) -> bool:
+    """Whether a half is long enough not to be an accident such as `in-formation`."""
+    return (len(form) >= 3 and form.isalpha() and form not in STOP_WORDS) or form in _PREFIXES

@@ -1,0 +1,204 @@
+"""Evidence: whether a paper really is about a phrase, how much so, and where that stands.
+
+A digest names its reason, so a pick needs more than a stray word of the interest:
+
+    as a phrase    the words one after the other                              1
+                   the same by stems (`continually learns`)                   ¾
+                   a single word by its stem alone (`reasons` for `reasoning`) ½
+    near           all telling words by stem, in any order, within two words
+                   more than they are                                         ½
+    scattered      three or more telling words by stem, all in the abstract   ⅓
+
+Relevance is BM25F of the phrase taken as one term, as a part of its ceiling: t / (t + 1), where t
+adds 3 for each occurrence in the title and s for each in the abstract, times the figure above. s
+is how special the phrase is, ln(share) / ln(1 %), from 0.15 to 1: one mention of `speculative
+decoding` in an abstract tells something, one of `reasoning` hardly. Hence a phrase in the title
+gives ¾ or more on every day and for every interest, a rare one mentioned once in the abstract ½.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+
+from digest.domain.digests import Where
+from digest.ranking.statistics import TITLE_WEIGHT, Statistics
+from digest.ranking.vocabulary import STOP_WORDS, Token, is_ideograph
+
+STEMMED = 0.75
+STEM_ALONE = 0.5
+NEAR = 0.5
+SCATTERED = 1 / 3
+NEAR_SLACK = 2
+LEAST_SPECIAL = 0.15
+CEILING = 0.99
+
+_ABSTRACT = 1 << 20  # positions from here on are the abstract's
+_LONG = 300  # words; a mention in a longer abstract tells less
+
+Names = frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """What speaks for a phrase in one paper.
+
+    `relevance` lies above 0 and below 1; `title` and `abstract` are the words found, as pairs of
+    token numbers (first, one past the last).
+    """
+
+    relevance: float
+    title: tuple[tuple[int, int], ...]
+    abstract: tuple[tuple[int, int], ...]
+
+    @property
+    def where(self) -> Where:
+        """The best place of the evidence."""
+        return Where.TITLE if self.title else Where.ABSTRACT
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Phrase:
+    """An interest's words: the forms and stems each may have, and which of them tell something."""
+
+    forms: tuple[Names, ...]
+    stems: tuple[Names, ...]
+    telling: tuple[int, ...]
+    loose: bool
+    special: float
+
+    @classmethod
+    def of(cls, text: str, words: Sequence[Token], statistics: Statistics) -> "Phrase":
+        """The phrase of an interest's text and tokens.
+
+        A word typed in lower case may be a name, whose last letter is no plural: `aids` is `aid` or
+        `AIDS`. `loose` says that words may stand apart, which means nothing for ideographs.
+        """
+        plain = [text[word.start : word.end].casefold() for word in words]
+        share = statistics.share([word.stem for word in words]) if words else 1.0
+        return cls(
+            forms=tuple(frozenset((w.form, p)) for w, p in zip(words, plain, strict=True)),
+            stems=tuple(frozenset((w.stem, p)) for w, p in zip(words, plain, strict=True)),
+            telling=tuple(n for n, w in enumerate(words) if w.form not in STOP_WORDS),
+            loose=not any(is_ideograph(word.form) for word in words),
+            special=min(1.0, max(LEAST_SPECIAL, log(share) / log(0.01))),
+        )
+
+
+class Page:
+    """One paper's words by where they stand."""
+
+    __slots__ = ("abstract", "forms", "stems", "title")
+
+    def __init__(self, title: Sequence[Token], abstract: Sequence[Token]) -> None:
+        self.title = title
+        self.abstract = abstract
+        self.forms: dict[str, list[int]] = defaultdict(list)
+        self.stems: dict[str, list[int]] = defaultdict(list)
+        for start, words in ((0, title), (_ABSTRACT, abstract)):
+            for at, word in enumerate(words, start):
+                self.forms[word.form].append(at)
+                self.stems[word.stem].append(at)
+        self.forms.default_factory = self.stems.default_factory = None
+
+
+def holds(page: Page, phrase: Phrase) -> bool:
+    """Whether the phrase stands in title or abstract word for word, but for hyphens and plurals."""
+    return bool(phrase.telling) and bool(_runs(page.forms, phrase.forms))
+
+
+def evidence(page: Page, phrase: Phrase) -> Evidence | None:
+    """The evidence for the phrase in a paper, None where there is not enough of it.
+
+    A phrase of stop words alone has none anywhere.
+    """
+    if not phrase.telling:
+        return None
+    title, abstract = _Found(), _Found()
+    exact = _runs(page.forms, phrase.forms)
+    _collect(title, abstract, exact, len(phrase.forms), 1.0)
+    if phrase.loose:
+        by_stem = [at for at in _runs(page.stems, phrase.stems) if at not in exact]
+        value = STEMMED if len(phrase.stems) > 1 else STEM_ALONE
+        _collect(title, abstract, by_stem, len(phrase.stems), value)
+        _apart(page, phrase, title, abstract)
+    length = max(1.0, len(page.abstract) / _LONG)
+    weight = TITLE_WEIGHT * title.value + phrase.special * abstract.value / length
+    if not weight:
+        return None
+    relevance = min(CEILING, weight / (weight + 1))
+    return Evidence(relevance=relevance, title=tuple(title.spans), abstract=tuple(abstract.spans))
+
+
+class _Found:
+    """Occurrences in one field: their spans and their summed value."""
+
+    __slots__ = ("spans", "value")
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[int, int]] = []
+        self.value = 0.0
+
+    def add(self, places: Iterable[tuple[int, int]], value: float) -> None:
+        self.spans += places
+        self.value += value
+
+
+def _collect(
+    title: _Found, abstract: _Found, starts: Iterable[int], size: int, value: float
+) -> None:
+    for at in starts:
+        field, start = (title, at) if at < _ABSTRACT else (abstract, at - _ABSTRACT)
+        field.add([(start, start + size)], value)
+
+
+def _apart(page: Page, phrase: Phrase, title: _Found, abstract: _Found) -> None:
+    """Add the evidence of words that stand apart, to the fields without the phrase itself."""
+    names = {phrase.stems[n]: None for n in phrase.telling}
+    if len(names) < 2 or (title.value and abstract.value):
+        return
+    places = [_places(page.stems, name) for name in names]
+    if not all(places):
+        return
+    near = list(_near(places, len(names) + NEAR_SLACK))
+    for field, first, past in ((title, 0, _ABSTRACT), (abstract, _ABSTRACT, 2 * _ABSTRACT)):
+        close = next((group for group in near if first <= group[0] < past), None)
+        inside = [[at - first for at in column if first <= at < past] for column in places]
+        if field.value:
+            continue
+        if close:
+            field.add([(at - first, at - first + 1) for at in close], NEAR)
+        elif len(names) >= 3 and all(inside) and first:
+            field.add([(column[0], column[0] + 1) for column in inside], SCATTERED)
+
+
+def _near(places: Sequence[Sequence[int]], span: int) -> Iterable[tuple[int, ...]]:
+    """Groups of one position per word that lie within `span` words, around the rarest word."""
+    rarest = min(places, key=len)
+    for at in rarest:
+        group = tuple(sorted(_nearest(column, at) for column in places))
+        if group[-1] - group[0] < span and len(set(group)) == len(places):
+            yield group
+
+
+def _nearest(column: Sequence[int], at: int) -> int:
+    after = bisect_left(column, at)
+    around = column[max(after - 1, 0) : after + 1]
+    return min(around, key=lambda place: abs(place - at))
+
+
+def _runs(places: Mapping[str, Sequence[int]], words: Sequence[Names]) -> list[int]:
+    """The positions at which the words stand one after the other."""
+    columns = [_places(places, names) for names in words]
+    if not all(columns):
+        return []
+    rest = [frozenset(column) for column in columns[1:]]
+    return [
+        at for at in columns[0] if all(at + n in column for n, column in enumerate(rest, start=1))
+    ]
+
+
+def _places(places: Mapping[str, Sequence[int]], names: Names) -> Sequence[int]:
+    found = [places[name] for name in names if name in places]
+    return found[0] if len(found) == 1 else sorted({at for column in found for at in column})

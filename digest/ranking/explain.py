@@ -1,0 +1,35 @@
+"""The reason for a pick: the interest that brought it, where it stands, and the trend facts."""
+
+from digest.domain.digests import Reason, Where, reason_sentence
+from digest.domain.interests import Interest
+from digest.domain.trends import Trend
+from digest.ranking.match import Matcher
+
+sentence = reason_sentence
+
+
+class Explainer:
+    """Says why; what was found for an interest in a paper is kept for the next subscriber."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        self._found: dict[tuple[str, str, int], tuple[Where, tuple[str, ...]]] = {}
+
+    def matched(self, interest: Interest, number: int, trend: Trend) -> Reason:
+        """The reason of a paper that matches the interest; the interest as its owner wrote it."""
+        key = (interest.kind, interest.key, number)
+        if key not in self._found:
+            self._found[key] = self._matcher.found(interest, number)
+        where, words = self._found[key]
+        return Reason(
+            where=where,
+            interest=interest.text,
+            words=words,
+            upvotes=trend.upvotes,
+            rising=trend.rising,
+        )
+
+
+def trends_alone(trend: Trend) -> Reason:
+    """The reason of a paper that is there because it trends."""
+    return Reason(where=Where.TRENDING, upvotes=trend.upvotes, rising=trend.rising)

@@ -1,0 +1,116 @@
+"""Text → tokens: one analysis for papers and interests, so that spellings of one thing meet.
+
+Every word gets two names. `form` folds case, width, diacritics and the plural: what a reader takes
+for the same word. `stem` goes further (Porter2, snowballstem.org/algorithms/english): what is worth
+ranking, but too wide to claim a match (`universal` and `university` share a stem). Acronyms and
+names of models (`LoRA`, `GPT`, `3D`) are never stemmed. A hyphen parts words, so `few-shot` and
+`few shot` are the same tokens; a pair it joins is remembered, so that `metalearning` meets both.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
+
+import Stemmer
+
+_CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\u0e01-\u0e5b"
+_HIDDEN = "\u00ad\u200b-\u200d\u2060"  # soft hyphen, zero-width characters: within a word
+# Ideographs, kana, Hangul and Thai are written without spaces or with endings attached: each
+# character is a token, and words of them are found as phrases.
+_WORD = re.compile(
+    rf"[{_CJK}]"
+    r"|[A-Za-z](?:\+\+|#)(?![^\W_])"
+    r"|\d+(?:\.\d+)+"
+    rf"|(?:(?![{_CJK}])[^\W_])(?:(?![{_CJK}])[^\W_]|[\u0300-\u036f{_HIDDEN}])*(?:['’]s\b)?"
+)
+_IDEOGRAPH = re.compile(f"[{_CJK}]")
+_HYPHENS = frozenset("-\u2010\u2011\u2012\u2013\u2212\u00ad\ufe63\uff0d")
+_NAME = re.compile(r"\d|[^\W\d_a-z].*[A-Z]|[a-z].*[A-Z]")
+_NAME_PLURAL = re.compile(r"(?<=[A-Z0-9])s$")
+_FOLDS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d"})
+_IRREGULAR = {
+    "analyses": "analysis", "children": "child", "corpora": "corpus", "criteria": "criterion",
+    "hypotheses": "hypothesis", "indices": "index", "matrices": "matrix", "phenomena": "phenomenon",
+    "syntheses": "synthesis", "vertices": "vertex", "biases": "bias", "bias": "bias",
+    "series": "series", "lens": "lens", "atlas": "atlas", "gas": "gas",
+}  # fmt: skip
+_STOP_WORDS = """
+    a about after all also an and any are as at be been before being between both but by can could
+    did do does doing during each for from further had has have having he her here his how i if in
+    into is it its itself just may me might more most must my no nor not of off on once only or
+    other our out over own same she should so some such than that the their them then there these
+    they this those through to too under until up upon very was we were what when where which while
+    who whom why will with within without would you your via using use used
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+
+_stemmer = Stemmer.Stemmer("english", 0)
+
+
+class Token(NamedTuple):
+    """One word: its two names, where it stands in the text, and whether a hyphen joins the next."""
+
+    form: str
+    stem: str
+    start: int
+    end: int
+    joined: bool
+
+
+def tokens(text: str) -> list[Token]:
+    """The words of a text in order; `text[token.start:token.end]` is the word as it is spelled."""
+    shouting = _is_shouting(text)  # a title in capitals is not made of acronyms
+    found = list(_WORD.finditer(text))
+    result = []
+    for at, match in enumerate(found):
+        word = match[0]
+        form, stem = word_names(word.lower() if shouting else word)
+        start, end = match.span()
+        after = found[at + 1].start() if at + 1 < len(found) else -1
+        joined = after == end + 1 and text[end] in _HYPHENS
+        if form:
+            result.append(Token(form, stem, start, end, joined))
+    return result
+
+
+@lru_cache(maxsize=1 << 18)
+def word_names(word: str) -> tuple[str, str]:
+    """`form` and `stem` of one word, as spelled; both empty for a word of invisible characters."""
+    visible = word[:-2] if word.endswith(("'s", "’s")) else word
+    folded = fold(visible)
+    if _NAME.search(visible):
+        name = fold(_NAME_PLURAL.sub("", visible))
+        return name, name
+    return _singular(folded), _stemmer.stemWord(_IRREGULAR.get(folded, folded))
+
+
+def fold(text: str) -> str:
+    """The text in compatibility form, without case and diacritics (Unicode NFKD, casefold)."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    kept = "".join(c for c in decomposed if unicodedata.category(c) not in ("Mn", "Cf"))
+    return unicodedata.normalize("NFKC", kept).translate(_FOLDS)
+
+
+def is_ideograph(form: str) -> bool:
+    """Whether a token is one character of a script that is written without spaces."""
+    return _IDEOGRAPH.match(form) is not None
+
+
+def _is_shouting(text: str) -> bool:
+    return len(text) > 12 and " " in text and text.isupper()
+
+
+def _singular(word: str) -> str:
+    """An English noun without its plural ending; other words keep theirs."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if len(word) < 4 or word[-1] != "s" or word.endswith(("ss", "us", "is", "ics")):
+        return word
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "xes", "ches", "shes", "zzes")):
+        return word[:-2]
+    return word[:-1]
