@@ -28,9 +28,14 @@ _ARXIV_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _ARXIV_AFTER = r"(?:v[1-9]\d{0,2})?(?:\.pdf)?/?(?:[?#]\S*)?"
-_ARXIV_NEW = re.compile(rf"(\d\d(?:0[1-9]|1[0-2])\.\d{{4,5}}){_ARXIV_AFTER}", re.IGNORECASE)
+# four digits until December 2014, five since
+_ARXIV_NEW = re.compile(
+    r"((?:(?:0[7-9]|1[0-4])(?:0[1-9]|1[0-2])\.[0-9]{4})|"
+    rf"(?:(?:1[5-9]|[2-9][0-9])(?:0[1-9]|1[0-2])\.[0-9]{{5}})){_ARXIV_AFTER}",
+    re.IGNORECASE,
+)
 _ARXIV_OLD = re.compile(
-    rf"([a-z][a-z-]{{1,15}})(?:\.[a-z-]{{2,8}})?/(\d\d(?:0[1-9]|1[0-2])\d{{3}}){_ARXIV_AFTER}",
+    rf"([a-z][a-z-]{{1,15}})(?:\.[a-z-]{{2,8}})?/([0-9]{{2}}(?:0[1-9]|1[0-2])[0-9]{{3}}){_ARXIV_AFTER}",
     re.IGNORECASE,
 )
 _DOI_BEFORE = re.compile(

@@ -188,15 +188,15 @@ def _judged(match: re.Match[str]) -> str:
 def _is_element(head: re.Match[str]) -> bool:
     name, rest, closed = head[2].lower(), head[3], bool(head[4])
     bare = not rest.strip(" \t/")
+    armed = bool(_ACTIVE.search(rest) or _QUOTED.search(rest))
     if name in _ELEMENTS:
+        is_plain = len(name) > 2 and name not in _WORDLIKE  # `a<b and c>d` is no element b
         if closed:
-            return bare or bool(head[1]) or bool(_ATTRIBUTE.match(rest))
-        return bool(_ACTIVE.search(rest) or _QUOTED.search(rest)) or (
-            bare and name not in _WORDLIKE
-        )
+            return armed or bare or is_plain or bool(head[1]) or bool(_ATTRIBUTE.match(rest))
+        return armed or (bare and name not in _WORDLIKE)
     if ":" in name or name.startswith("jats"):
         return closed
-    return bool(_ACTIVE.search(rest)) or (closed and bool(_QUOTED.search(rest)))
+    return armed and (closed or bool(_ACTIVE.search(rest)))
 
 
 def _cut(text: str, most: int) -> str:

@@ -19,6 +19,7 @@ _ZONE = ZoneInfo("America/New_York")
 _PREFIX = re.compile(r"^\s*arXiv:\S+\s+Announce Type:\s*[\w-]+\s*(?:Abstract:\s*)?", re.IGNORECASE)
 _ARCHIVE = re.compile(r"[a-z][a-z-]+(?:\.[A-Za-z][A-Za-z-]+)?")
 _SKIP_DAYS = re.compile(rb"<skipDays>(.{0,1000}?)</skipDays>", re.DOTALL | re.IGNORECASE)
+_TOTAL = re.compile(rb"<(?:\w{1,20}:)?totalResults[^<>]{0,200}>\s*(\d{1,11})\s*<")
 _DAY = re.compile(rb"<day>\s*(\w+)\s*</day>", re.IGNORECASE)
 _WEEKEND = frozenset(("saturday", "sunday"))
 
@@ -49,12 +50,12 @@ def parse_api(
     found = parse_feed(body, url=url, content_type=content_type)
     _refuse_error(found)
     listings, refused = _all(found.entries, now)
-    total = text_of(found.feed.get("opensearch_totalresults"))
+    total = _TOTAL.search(body)
     return Parsed(
         listings=listings,
         rejected=refused,
         rows=len(found.entries),
-        total=int(total) if total.isascii() and total.isdigit() and len(total) < 12 else None,
+        total=int(total[1]) if total else None,
     )
 
 

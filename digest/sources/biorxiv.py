@@ -26,7 +26,8 @@ def parse(body: bytes, now: datetime) -> Parsed:
     if not isinstance(reply, dict):
         raise SourceUnreadable(f"expected an object with a collection; got {type(reply).__name__}")
     status, total = _message(reply)
-    rows = records(reply.get("collection", [] if status else None), "a collection of preprints")
+    given = reply.get("collection", [] if status else reply)
+    rows = records(given, "an object with a collection")
     if not rows and status not in ("", "ok") and "no posts" not in status:
         raise SourceUnreadable(f"the source answers: {status}")
     listings: dict[str, Listing] = {}

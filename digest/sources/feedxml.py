@@ -13,6 +13,8 @@ from digest.sources.entries import is_html, plausible
 _ENTITY = re.compile(rb"<!ENTITY\b")
 # A name, then a short value without further entities: `<!ENTITY copyright "(C)">`
 _HARMLESS = re.compile(rb"<!ENTITY\s+[\w.-]+\s+(?:\"(?:&#\w+;|[^&%\"]{0,64})\"|'[^&%']{0,64}')\s*>")
+_ROOT = re.compile(rb"<(?:[\w.-]{1,40}:)?(?:rss|feed|rdf|channel)\b", re.IGNORECASE)
+_MOST_TAGS = 300_000  # ten times the largest feed of arXiv; millions would take minutes
 _MOST_WITH_ENTITIES = 1_000_000
 _SKIPPED = re.compile(rb"\s+|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->", re.DOTALL)
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]+)")
@@ -25,7 +27,7 @@ def parse_feed(body: bytes, *, url: str | None = None, content_type: str = "") -
     that declares entities which could grow or read files. Nothing is sanitised: titles never are by
     feedparser, and its cleaning of summaries takes minutes on hostile ones.
     """
-    _refuse_entities(body)
+    _refuse_unlikely(body.replace(b"\0", b""))  # UTF-16 is checked as ASCII too
     headers = {"content-type": _content_type(body, content_type)}
     if url:
         headers["content-location"] = url
@@ -49,7 +51,8 @@ def entry_day(entry: Any, now: datetime, *fields: str) -> date | None:
     """The first of these parsed instants, as a plausible UTC day."""
     for field in fields:
         try:
-            moment = entry.get(f"{field}_parsed")
+            # feedparser warns when it answers `updated` with `published`; asking first avoids both
+            moment = entry[name] if (name := f"{field}_parsed") in entry else None
             day = date(*moment[:3]) if moment else None
         except (ValueError, TypeError, OverflowError):
             day = None
@@ -58,17 +61,34 @@ def entry_day(entry: Any, now: datetime, *fields: str) -> date | None:
     return None
 
 
-def _refuse_entities(body: bytes) -> None:
-    """Refuse entity bombs and external entities in the prologue, where alone they may stand."""
-    prologue = _prologue(body.replace(b"\0", b""))  # UTF-16 too
+def _refuse_unlikely(body: bytes) -> None:
+    """Refuse what cannot be a feed, or would take minutes, before it is parsed.
+
+    Entity bombs and external entities can only stand in the prologue.
+    """
+    prologue = _prologue(body)
     declared = len(_ENTITY.findall(prologue))
-    if not declared:
-        return
-    if declared > len(_HARMLESS.findall(prologue)) or len(body) > _MOST_WITH_ENTITIES:
+    if declared and (
+        declared > len(_HARMLESS.findall(prologue)) or len(body) > _MOST_WITH_ENTITIES
+    ):
         raise SourceUnreadable(
             "the document declares entities that can grow or read files: refused; "
             "ask the source for a feed without DTD"
         )
+    _refuse_shape(body)
+
+
+def _refuse_shape(body: bytes) -> None:
+    if not _ROOT.search(body):
+        raise SourceUnreadable(_what_instead(body))
+    if body.count(b"<") > _MOST_TAGS and _tags(body) > _MOST_TAGS:
+        raise SourceUnreadable(f"expected a feed; what came holds more than {_MOST_TAGS:,} tags")
+
+
+def _tags(body: bytes) -> int:
+    """How many `<` stand outside of CDATA, where they cost time."""
+    first, *rest = body.split(b"<![CDATA[")
+    return first.count(b"<") + sum(part.partition(b"]]>")[2].count(b"<") for part in rest)
 
 
 def _prologue(body: bytes) -> bytes:

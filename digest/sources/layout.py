@@ -95,5 +95,5 @@ def _abstract_cost(line: str) -> float:
     cost = (
         6.0 if length < 40 else 4.0 if length < 80 else 2.5 if length < 120 else float(length < 160)
     )
-    is_sentence = line.rstrip(")\"'” ").endswith((".", "!", "。")) and len(line.split()) >= 4
+    is_sentence = line.rstrip(")\"'” ").endswith((".", "!", "。")) and len(line.split()) >= 3
     return max(0.0, cost - 3.5) if is_sentence else cost
