@@ -45,6 +45,14 @@ def candidates(session: Session, edition: Edition) -> list[Paper]:
     return _read(session, found.order_by(seen, _papers.c.id))
 
 
+def count_candidates(session: Session, edition: Edition) -> int:
+    """How many papers the edition's candidates are."""
+    seen = _papers.c.first_seen_at
+    counted = select(func.count()).select_from(_papers)
+    inside = counted.where(seen > edition.opens_at, seen <= edition.cutoff_at)
+    return int(session.execute(inside).scalar_one())
+
+
 def papers_by_id(session: Session, ids: Iterable[PaperId]) -> dict[PaperId, Paper]:
     """The papers by the ids asked for; an id that was merged gives the paper it became.
 

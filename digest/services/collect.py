@@ -1,0 +1,182 @@
+"""Collect: fetch the sources, merge their batches into the store, and say how each one fared."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from digest.domain.papers import Batch, Outcome, Rejected
+from digest.errors import SourceError
+from digest.sources.http import HttpClient
+from digest.sources.reader import SourceSpec, parse_bytes, read, read_file
+from digest.store import sources as memory
+from digest.store.database import reading, transaction
+from digest.store.merge import merge_batch
+
+AT_ONCE = 4
+NAME_MOST = 80
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collected:
+    """How one source fared: what it listed, what of it was new, and what could not be used."""
+
+    source: str
+    outcome: Outcome
+    note: str
+    listed: int = 0
+    new: int = 0
+    known: int = 0
+    changed_signals: int = 0
+    rejected: tuple[Rejected, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing of it could be used."""
+        return self.outcome in (Outcome.BROKEN, Outcome.FAULT)
+
+    @property
+    def went_wrong(self) -> bool:
+        """Whether a person should look at it."""
+        return self.failed or bool(self.rejected)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedSource:
+    """A source and how often it is to be asked."""
+
+    spec: SourceSpec
+    every: timedelta
+
+
+def due_sources(
+    engine: Engine, planned: Sequence[PlannedSource], now: datetime
+) -> list[SourceSpec]:
+    """The sources whose last fetch is as old as their rhythm, in the order of the config."""
+    with reading(engine) as session:
+        seen = {p.spec.name: memory.source_memory(session, p.spec.name) for p in planned}
+    return [
+        p.spec
+        for p in planned
+        if (last := seen[p.spec.name].last_fetch_at) is None or now - last >= p.every
+    ]
+
+
+def collect(
+    engine: Engine,
+    specs: Sequence[SourceSpec],
+    http: HttpClient,
+    clock: Callable[[], datetime],
+    *,
+    day: date | None = None,
+    dry_run: bool = False,
+    each: Callable[[Collected], None] = lambda _done: None,
+) -> list[Collected]:
+    """Fetch the sources side by side and merge them one after the other, in the given order.
+
+    A source that fails stops no other. `each` is called as soon as a source is done. A dry run
+    fetches and counts, and keeps nothing.
+    """
+
+    def fetch(spec: SourceSpec) -> Batch:
+        with reading(engine) as session:
+            known = memory.source_memory(session, spec.name)
+        fresh = day is not None or dry_run  # the validators would hide what is asked for
+        return read(
+            spec,
+            http,
+            now=clock(),
+            day=day,
+            etag=None if fresh else known.etag,
+            last_modified=None if fresh else known.last_modified,
+        )
+
+    done = []
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetch") as pool:
+        for batch in pool.map(fetch, specs):
+            collected = keep(engine, batch, clock(), dry_run=dry_run)
+            each(collected)
+            done.append(collected)
+    return done
+
+
+def collect_file(
+    engine: Engine,
+    path: Path,
+    form: str,
+    now: datetime,
+    *,
+    day: date | None = None,
+    dry_run: bool = False,
+) -> Collected:
+    """Merge one file of the format `form`; its source is called `file:` and the file's name."""
+    source = f"file:{path.name[:NAME_MOST]}"
+    try:
+        batch = parse_bytes(form, read_file(path), source=source, now=now, day=day)
+    except SourceError as exc:
+        return Collected(source=source, outcome=Outcome.BROKEN, note=str(exc))
+    return keep(engine, batch, now, dry_run=dry_run)
+
+
+def keep(engine: Engine, batch: Batch, now: datetime, *, dry_run: bool = False) -> Collected:
+    """Merge one batch into the store and remember how its source fared, in one transaction.
+
+    A dry run does the same and takes it all back.
+    """
+    with transaction(engine) as session:
+        merged = merge_batch(session, batch, now)
+        memory.remember_batch(session, batch, merged)
+        if dry_run:
+            session.rollback()
+    return Collected(
+        source=batch.source,
+        outcome=batch.outcome,
+        note=batch.note,
+        listed=merged.listed,
+        new=merged.new,
+        known=merged.known,
+        changed_signals=merged.changed_signals,
+        rejected=batch.rejected + merged.rejected,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceState:
+    """A source as configured, and how it fared last."""
+
+    name: str
+    kind: str
+    place: str
+    configured: bool
+    last_outcome: str | None
+    last_note: str
+    last_fetch_at: datetime | None
+    last_papers_at: datetime | None
+
+
+def source_states(engine: Engine, planned: Sequence[PlannedSource]) -> list[SourceState]:
+    """The configured sources in their order, then those that were asked once and are gone."""
+    with reading(engine) as session:
+        seen = {known.name: known for known in memory.list_sources(session)}
+    states = [
+        _state(seen.pop(p.spec.name, memory.SourceMemory(name=p.spec.name)), p.spec)
+        for p in planned
+    ]
+    return states + [_state(known, None) for known in seen.values()]
+
+
+def _state(known: memory.SourceMemory, spec: SourceSpec | None) -> SourceState:
+    kind = spec.kind if spec else known.kind
+    return SourceState(
+        name=known.name,
+        kind=kind.value if kind else "",
+        place=str(spec.path or spec.url or "") if spec else "",
+        configured=spec is not None,
+        last_outcome=known.last_outcome.value if known.last_outcome else None,
+        last_note=known.last_note,
+        last_fetch_at=known.last_fetch_at,
+        last_papers_at=known.last_papers_at,
+    )
