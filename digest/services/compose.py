@@ -1,0 +1,343 @@
+"""Compose: digests of who is due into the ledger, with the subscribers' next instants.
+
+Papers are scored once per edition against the distinct interests; subscribers are taken in chunks,
+each in one transaction, so that memory is bounded and a crash repeats at most one chunk.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from digest.domain.deliveries import MailKind, message_id
+from digest.domain.digests import Digest, Skip, SkipReason
+from digest.domain.editions import Edition, EditionId
+from digest.domain.papers import PaperId
+from digest.domain.schedule import due_dates, first_due, is_chosen, local_date
+from digest.domain.subscribers import Status, Subscriber, SubscriberId
+from digest.errors import Refused
+from digest.ranking.edition import EditionRanker
+from digest.ranking.statistics import Statistics
+from digest.services.library import trends_of
+from digest.store import editions, outbox, subscribers
+from digest.store.database import reading, transaction
+from digest.store.ledger_read import days_with_rows, has_row, sent_before
+from digest.store.papers import candidates, texts_since
+from digest.store.sources import last_change
+
+CHUNK = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Who:
+    """For whom to compose: who is due; with `digest_on` every active subscriber whose schedule
+    chooses that local date; with `only` just these addresses, at once.
+    """
+
+    digest_on: date | None = None
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComposedDigest:
+    """One subscriber's digest or skip; `considered` counts the papers it was chosen from."""
+
+    subscriber: Subscriber
+    content: Digest | Skip
+    considered: int = 0
+
+
+@dataclass(kw_only=True)
+class Composed:
+    """What composing did: how many were due, got a digest, were skipped by reason, or failed.
+
+    `already` counts dates that had a row before; `papers` are the edition's candidates.
+    """
+
+    due: int = 0
+    composed: int = 0
+    already: int = 0
+    papers: int = 0
+    edition_id: int | None = None
+    skipped: Counter[SkipReason] = field(default_factory=Counter)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def count(self, content: Digest | Skip) -> None:
+        """Count one outcome that was written."""
+        if isinstance(content, Digest):
+            self.composed += 1
+        else:
+            self.skipped[content.reason] += 1
+
+    def as_fields(self) -> dict[str, object]:
+        """The summary as log fields."""
+        skips = {f"skipped_{reason.value}": n for reason, n in sorted(self.skipped.items())}
+        return {
+            "edition": self.edition_id,
+            "papers": self.papers,
+            "due": self.due,
+            "composed": self.composed,
+            "failed": len(self.failed),
+            **skips,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """How digests are composed: the window, the least relevance, and what names their mails."""
+
+    lookback_days: int
+    threshold: float
+    domain: str
+    secret: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Plan:
+    """What one subscriber gets: a skip of a date slept past, a date to compose for, what follows.
+
+    `replaces`: a skip that stands for that date makes room.
+    """
+
+    subscriber: Subscriber
+    digest_on: date | None
+    next_at: datetime
+    late_on: date | None = None
+    replaces: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pool:
+    """An edition, its ranker, and how many papers it holds."""
+
+    edition: Edition
+    ranker: EditionRanker
+    size: int
+
+
+class Composer:
+    """Composes; keeps the corpus statistics and the last ranking between calls, so that a daemon
+    does not read the whole store at each tick.
+    """
+
+    def __init__(self, engine: Engine, policy: Policy) -> None:
+        self._engine = engine
+        self._policy = policy
+        self._statistics = Statistics.of(())
+        self._read_up_to = PaperId(0)
+        self._pool: _Pool | None = None
+
+    def compose(
+        self,
+        who: Who,
+        now: datetime,
+        *,
+        dry_run: bool = False,
+        each: Callable[[ComposedDigest], None] = lambda _one: None,
+    ) -> Composed:
+        """Write the digests and skips of `who` into the ledger, with the next instants.
+
+        `each` is called with every outcome that was written. A dry run does the same and takes it
+        all back. Raises NotFound or Refused for an address of `who.only` that can get no digest.
+        """
+        done = Composed()
+        for plans in self._plans(who, now):
+            pool = self._pool_at(now, dry_run=dry_run)
+            done.edition_id = None if dry_run else pool.edition.id
+            done.papers = pool.size
+            done.due += len(plans)
+            with transaction(self._engine) as session:
+                written = self._compose_chunk(session, plans, pool, done, now)
+                if dry_run:
+                    session.rollback()
+            for one in written:
+                done.count(one.content)
+                each(one)
+        return done
+
+    def preview(self, email: str, now: datetime, digest_on: date | None) -> ComposedDigest:
+        """What this subscriber would get now, whatever their schedule; nothing is written."""
+        pool = self._pool_at(now, dry_run=True)
+        with reading(self._engine) as session:
+            subscriber = subscribers.by_email(session, email)
+            sent = sent_before(session, [subscriber.id], pool.edition.opens_at)
+        day = digest_on or local_date(subscriber.preferences.schedule, now)
+        content = pool.ranker.digest_for(subscriber, sent.get(subscriber.id, set()), day)
+        return ComposedDigest(subscriber=subscriber, content=content, considered=pool.size)
+
+    def message_id(self, subscriber_id: SubscriberId, day: date) -> str:
+        """The Message-ID of a subscriber's digest for that date."""
+        return message_id(
+            MailKind.DIGEST,
+            subscriber_id,
+            day.isoformat(),
+            secret=self._policy.secret,
+            domain=self._policy.domain,
+        )
+
+    def _plans(self, who: Who, now: datetime) -> Iterator[list[_Plan]]:
+        """Chunks of plans, none of them empty."""
+        if who.only:
+            yield [self._plan_for(email, who.digest_on, now) for email in dict.fromkeys(who.only)]
+            return
+        after = SubscriberId(0)
+        while True:
+            with reading(self._engine) as session:
+                if who.digest_on is None:
+                    chunk = subscribers.due(session, now, after_id=after, limit=CHUNK)
+                    plans = [_due_plan(one, now) for one in chunk]
+                else:
+                    chunk = subscribers.listed(
+                        session, statuses=[Status.ACTIVE], limit=CHUNK, after_id=after
+                    )
+                    plans = _dated_plans(session, chunk, who.digest_on, now)
+            if plans:
+                yield plans
+            if len(chunk) < CHUNK:
+                return
+            after = chunk[-1].id
+
+    def _plan_for(self, email: str, digest_on: date | None, now: datetime) -> _Plan:
+        """The plan for one address at once, whatever its schedule."""
+        with reading(self._engine) as session:
+            subscriber = subscribers.by_email(session, email)
+            if subscriber.status is not Status.ACTIVE:
+                raise Refused(f"{subscriber.email} is {subscriber.status.value}: no digest for it")
+            schedule = subscriber.preferences.schedule
+            today = local_date(schedule, now)
+            day = digest_on or today
+            has_row_today = day == today or has_row(session, subscriber.id, today)
+        return _Plan(
+            subscriber=subscriber,
+            digest_on=day,
+            next_at=first_due(schedule, now, has_row_today=has_row_today),
+            replaces=True,
+        )
+
+    def _pool_at(self, now: datetime, *, dry_run: bool) -> _Pool:
+        """The edition of this instant with its ranker, kept while the edition lasts."""
+        with transaction(self._engine) as session:
+            changed = last_change(session)
+            edition = editions.edition_for(session, now, self._policy.lookback_days, changed)
+            if dry_run:
+                session.rollback()
+        if self._pool and not dry_run and self._pool.edition.id == edition.id:
+            return self._pool
+        pool = self._ranked(edition)
+        self._pool = None if dry_run else pool
+        return pool
+
+    def _ranked(self, edition: Edition) -> _Pool:
+        with reading(self._engine) as session:
+            papers = candidates(session, edition)
+            trends = trends_of(session, [paper.id for paper in papers], edition.cutoff_at)
+            self._learn(session)
+        threshold = self._policy.threshold
+        ranker = EditionRanker(papers, self._statistics, trends, threshold=threshold)
+        return _Pool(edition=edition, ranker=ranker, size=len(papers))
+
+    def _learn(self, session: Session) -> None:
+        """Add the papers that came since the last time to the corpus statistics."""
+        fresh = []
+        for number, title, abstract in texts_since(session, self._read_up_to):
+            fresh.append((title, abstract))
+            self._read_up_to = number
+        if fresh:
+            self._statistics = self._statistics + Statistics.of(fresh)
+
+    def _compose_chunk(
+        self,
+        session: Session,
+        plans: Sequence[_Plan],
+        pool: _Pool,
+        done: Composed,
+        now: datetime,
+    ) -> list[ComposedDigest]:
+        """Compose for one chunk and write it, in the caller's transaction; what was written."""
+        ids = [plan.subscriber.id for plan in plans]
+        sent = sent_before(session, ids, pool.edition.opens_at)
+        outcomes: list[tuple[_Plan, outbox.Outcome]] = []
+        settled: list[tuple[SubscriberId, datetime]] = []
+        for plan in plans:
+            subscriber = plan.subscriber
+            try:
+                contents = _contents(plan, pool.ranker, sent.get(subscriber.id, set()))
+            except Exception as exc:  # one subscriber must stop no other
+                done.failed.append((subscriber.email, f"{type(exc).__name__}: {exc}"))
+                continue
+            outcomes += [(plan, self._outcome(subscriber.id, c, done.edition_id)) for c in contents]
+            settled.append((subscriber.id, plan.next_at))
+        written = _write(session, outcomes, now)
+        subscribers.set_next(session, settled)
+        done.already += len(outcomes) - len(written)
+        return written
+
+    def _outcome(
+        self, subscriber_id: SubscriberId, content: Digest | Skip, edition_id: int | None
+    ) -> outbox.Outcome:
+        named = isinstance(content, Digest)
+        return outbox.Outcome(
+            subscriber_id=subscriber_id,
+            content=content,
+            edition_id=None if edition_id is None else EditionId(edition_id),
+            message_id=self.message_id(subscriber_id, content.digest_on) if named else "",
+        )
+
+
+def _due_plan(subscriber: Subscriber, now: datetime) -> _Plan:
+    due_at = subscriber.next_digest_at or now
+    dates = due_dates(subscriber.preferences.schedule, due_at, now)
+    return _Plan(
+        subscriber=subscriber,
+        late_on=dates.late_on,
+        digest_on=dates.digest_on,
+        next_at=dates.next_at,
+    )
+
+
+def _dated_plans(
+    session: Session, chunk: Sequence[Subscriber], day: date, now: datetime
+) -> list[_Plan]:
+    """Plans for those whose schedule chooses `day` and who have no row for it yet."""
+    chosen = [one for one in chunk if is_chosen(one.preferences.schedule, day)]
+    today = {one.id: local_date(one.preferences.schedule, now) for one in chosen}
+    wanted = [(one.id, day) for one in chosen] + list(today.items())
+    rows = days_with_rows(session, wanted)
+    return [
+        _Plan(
+            subscriber=one,
+            digest_on=day,
+            next_at=first_due(
+                one.preferences.schedule,
+                now,
+                has_row_today=day == today[one.id] or (one.id, today[one.id]) in rows,
+            ),
+        )
+        for one in chosen
+        if (one.id, day) not in rows
+    ]
+
+
+def _contents(plan: _Plan, ranker: EditionRanker, sent: set[PaperId]) -> list[Digest | Skip]:
+    contents: list[Digest | Skip] = []
+    if plan.late_on:
+        contents.append(Skip(digest_on=plan.late_on, reason=SkipReason.LATE))
+    if plan.digest_on:
+        contents.append(ranker.digest_for(plan.subscriber, sent, plan.digest_on))
+    return contents
+
+
+def _write(
+    session: Session, outcomes: Sequence[tuple[_Plan, outbox.Outcome]], now: datetime
+) -> list[ComposedDigest]:
+    """Write what has no row yet, or, where the plan says so, only a skip; what was written."""
+    new = outbox.write_outcomes(session, [outcome for _, outcome in outcomes], now)
+    return [
+        ComposedDigest(subscriber=plan.subscriber, content=outcome.content)
+        for plan, outcome in outcomes
+        if (outcome.subscriber_id, outcome.content.digest_on) in new
+        or (plan.replaces and outbox.replace_skipped(session, outcome, now))
+    ]
