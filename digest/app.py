@@ -1,0 +1,199 @@
+"""The composition root: settings → engine, sources, relay, clock. It alone chooses them."""
+
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Engine, make_url
+
+from digest.domain.schedule import Schedule
+from digest.domain.subscribers import Preferences
+from digest.errors import ConfigError
+from digest.mail.links import Site
+from digest.mail.message import wire_address
+from digest.mail.render import Renderer
+from digest.mail.tokens import Tokens
+from digest.mail.transport import Relay, RelaySettings
+from digest.mail.transport import Security as RelaySecurity
+from digest.mail.views import Identity
+from digest.services.collect import PlannedSource
+from digest.services.compose import Composed, Composer, Policy, Who
+from digest.services.deliver import Delivered, DeliverOptions, Post, deliver
+from digest.services.mailroom import Mailroom
+from digest.services.subscribe import Keys
+from digest.settings import Loaded, Settings, with_secrets
+from digest.sources.http import HttpClient
+from digest.sources.reader import SourceSpec
+from digest.store import schema
+from digest.store.database import open_engine
+
+
+class App:
+    """Everything the commands and the daemon stand on, made when first asked for.
+
+    `clock` gives the present UTC instant; tests and `--now` put another in its place.
+    """
+
+    def __init__(self, loaded: Loaded, clock: Callable[[], datetime]) -> None:
+        self.loaded = loaded
+        self.clock = clock
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.loaded.settings
+
+    @cached_property
+    def raw_engine(self) -> Engine:
+        """The engine, whatever schema the store has; for `init` and `db`."""
+        return open_engine(self.loaded.store_url)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine of a store whose schema is ours. Raises SchemaMismatch for any other."""
+        schema.require_known(self.raw_engine)
+        return self.raw_engine
+
+    @property
+    def store_name(self) -> str:
+        """Where the store is, without its password."""
+        return make_url(self.loaded.store_url).render_as_string(hide_password=True)
+
+    @cached_property
+    def secrets(self) -> Settings:
+        """The settings with `secret_keys` and `pepper` certainly set."""
+        return with_secrets(self.loaded).settings
+
+    @property
+    def pepper(self) -> str:
+        """The key of the hashes of addresses."""
+        return self.secrets.pepper
+
+    @property
+    def keys(self) -> Keys:
+        """What identifies addresses and mails."""
+        return Keys(pepper=self.pepper, secret=self._secret, domain=self.mail_domain)
+
+    @property
+    def new_preferences(self) -> Preferences:
+        """What a new subscriber gets who chose nothing else."""
+        chosen = self.settings.defaults
+        schedule = Schedule(timezone=chosen.timezone, hour=chosen.hour, frequency=chosen.frequency)
+        return Preferences(schedule=schedule, max_papers=chosen.max_papers)
+
+    @property
+    def sources(self) -> list[PlannedSource]:
+        """The configured sources, each with its rhythm."""
+        return [
+            PlannedSource(
+                spec=SourceSpec(
+                    name=source.name,
+                    kind=source.kind,
+                    url=source.url or None,
+                    path=self.loaded.path(source.path) if source.path else None,
+                ),
+                every=timedelta(minutes=source.every_minutes),
+            )
+            for source in self.settings.sources
+        ]
+
+    @cached_property
+    def http(self) -> HttpClient:
+        """The one polite client of all sources."""
+        http = self.settings.http
+        contact = http.contact or self.settings.sender.address
+        return HttpClient(contact=contact, deadline_s=http.deadline_s)
+
+    @cached_property
+    def composer(self) -> Composer:
+        """Composes digests; keeps the corpus statistics between ticks."""
+        ranking = self.settings.ranking
+        policy = Policy(
+            lookback_days=ranking.lookback_days,
+            threshold=ranking.threshold,
+            domain=self.mail_domain,
+            secret=self._secret,
+        )
+        return Composer(self.engine, policy)
+
+    @cached_property
+    def mailroom(self) -> Mailroom:
+        """Puts mails into words and bytes. Raises ConfigError where no sender is set."""
+        folder = self.settings.templates.folder
+        return Mailroom(
+            renderer=Renderer(self.loaded.path(folder) if folder else None),
+            tokens=Tokens(self.secrets.secret_keys),
+            site=Site(url=self.settings.site.url or None),
+            identity=Identity(
+                name=self.settings.sender.name,
+                address=self._sender_address,
+                imprint=self.settings.sender.imprint,
+            ),
+        )
+
+    def compose(self, who: Who | None = None, *, dry_run: bool = False) -> Composed:
+        """Digests of who is due into the ledger."""
+        return self.composer.compose(who or Who(), self.clock(), dry_run=dry_run)
+
+    def deliver(
+        self, *, limit: int | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> Delivered:
+        """Send what the ledger holds and is due."""
+        delivery = self.settings.delivery
+        self.mailroom.check()
+        options = DeliverOptions(
+            owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+            lease=timedelta(seconds=delivery.lease_s),
+            claim=delivery.claim,
+            connections=self.settings.smtp.connections,
+            pepper=self.pepper,
+            limit=limit,
+        )
+        post = Post(engine=self.engine, relay=self._relay, mailroom=self.mailroom, clock=self.clock)
+        return deliver(post, options, stop)
+
+    @property
+    def mail_domain(self) -> str:
+        """The domain of the sender's address, in ASCII: it stands in every Message-ID."""
+        address = self.settings.sender.address
+        return wire_address(address).rpartition("@")[2] if address else socket.getfqdn()
+
+    @property
+    def _secret(self) -> str:
+        return self.secrets.secret_keys[0]
+
+    @property
+    def _sender_address(self) -> str:
+        address = self.settings.sender.address
+        if not address:
+            raise ConfigError(
+                "sender.address is not set: write the address the mails come from into config.toml"
+            )
+        return address
+
+    def _relay(self) -> Relay:
+        smtp = self.settings.smtp
+        return Relay(
+            RelaySettings(
+                host=smtp.host,
+                port=smtp.effective_port,
+                security=RelaySecurity(smtp.security.value),
+                username=smtp.username or None,
+                password=smtp.password or None,
+                connections=smtp.connections,
+                timeout_s=smtp.timeout_s,
+                data_timeout_s=smtp.data_timeout_s,
+                local_hostname=smtp.local_hostname or None,
+                ca_file=str(self.loaded.path(smtp.ca_file)) if smtp.ca_file else None,
+            )
+        )
+
+
+def store_file(app: App) -> Path | None:
+    """The SQLite file of the store, None on PostgreSQL."""
+    url = make_url(app.loaded.store_url)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None

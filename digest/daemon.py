@@ -1,0 +1,119 @@
+"""The daemon: APScheduler ticks over a schedule that is data; it keeps no state of its own.
+
+Each tick asks the store what is due. A daemon that crashed, slept or runs twice changes nothing but
+the delay, because the store decides what is due and the ledger is unique.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from digest.app import App
+from digest.errors import DigestError
+from digest.services.collect import collect, due_sources
+
+log = structlog.get_logger("digest.daemon")
+
+
+class Daemon:
+    """Collects and composes in one job, delivers in another, until told to stop."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._stop = threading.Event()
+
+    def tick(self) -> None:
+        """One look at everything that is due: collect, compose, deliver, in this order."""
+        self.collect_and_compose()
+        self.deliver()
+
+    def collect_and_compose(self) -> None:
+        """Fetch the sources whose time has come, then compose for whoever is due."""
+        self._guarded("collect", self._collect)
+        self._guarded("compose", self._compose)
+
+    def deliver(self) -> None:
+        """Send what the ledger holds."""
+        self._guarded("deliver", self._deliver)
+
+    def stop(self) -> None:
+        """Finish the messages in flight, claim no more, and end `run`."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Tick until SIGTERM or SIGINT; messages in flight are finished first."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        scheduler = BackgroundScheduler(timezone="UTC")
+        tick_s = self._app.settings.daemon.tick_s
+        for job in (self.collect_and_compose, self.deliver):
+            # no grace limit: a tick that comes late is as good as one in time; missed ones are one
+            scheduler.add_job(
+                job,
+                "interval",
+                seconds=tick_s,
+                next_run_time=self._app.clock(),
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
+        scheduler.start()
+        log.info("started", tick_s=tick_s, sources=len(self._app.settings.sources))
+        self._stop.wait()
+        log.info("stopping")
+        self._drain(scheduler)
+        log.info("stopped")
+
+    def _drain(self, scheduler: BackgroundScheduler) -> None:
+        """Wait for the running jobs, but not longer than `daemon.drain_s`.
+
+        A delivery that is cut off then is settled by its lease.
+        """
+        waiter = threading.Thread(target=scheduler.shutdown, kwargs={"wait": True}, daemon=True)
+        waiter.start()
+        waiter.join(self._app.settings.daemon.drain_s)
+        if waiter.is_alive():
+            log.warning("drain_s is over, leaving the rest to the next start")
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop()
+
+    def _guarded(self, what: str, step: Callable[[], None]) -> None:
+        """Run a step; what goes wrong in it is logged and does not end the daemon."""
+        if self._stop.is_set():
+            return
+        try:
+            step()
+        except DigestError as exc:
+            log.error(what, error=str(exc))  # noqa: TRY400  # a trace would say no more
+        except Exception:  # a defect of ours in one step must not silence all later digests
+            log.exception(what)
+
+    def _collect(self) -> None:
+        app = self._app
+        due = due_sources(app.engine, app.sources, app.clock())
+        for done in collect(app.engine, due, app.http, app.clock):
+            level = log.warning if done.went_wrong else log.info
+            level(
+                "collected",
+                source=done.source,
+                outcome=done.outcome.value,
+                note=done.note,
+                listed=done.listed,
+                new=done.new,
+                rejected=len(done.rejected),
+            )
+
+    def _compose(self) -> None:
+        summary = self._app.compose()
+        if summary.due:
+            log.info("composed", **summary.as_fields())
+
+    def _deliver(self) -> None:
+        summary = self._app.deliver(stop=self._stop.is_set)
+        if summary.anything:
+            log.info("delivered", **summary.as_fields())
