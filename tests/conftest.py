@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.stores"]
+pytest_plugins = ["tests.stores", "tests.commands"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

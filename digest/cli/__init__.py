@@ -1,20 +1,60 @@
 """The command line: one file per noun; it calls services and prints, and holds no rules."""
 
+import sys
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from digest.cli.rank import rank
+from digest.cli import (
+    context,
+    daemon,
+    deliveries,
+    demo,
+    fetch,
+    papers,
+    rank,
+    send,
+    store,
+    subscribers,
+)
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
-def _root() -> None:
+def _root(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help="The config file; else ./config.toml, $DIGEST_CONFIG, or digest/config.toml in the"
+            " XDG config folder.",
+        ),
+    ] = None,
+) -> None:
     """Trending papers in your inbox, once a day."""
+    context.set_config(config)
 
 
-app.command()(rank)
+app.command("demo")(demo.demo)
+app.command("init")(store.init)
+app.add_typer(store.db, name="db")
+app.command("fetch")(fetch.fetch)
+app.add_typer(fetch.sources, name="sources")
+app.add_typer(papers.papers, name="papers")
+app.add_typer(subscribers.subscribers, name="subscribers")
+app.command("preview")(send.preview)
+app.command("rank")(rank.rank)
+app.command("compose")(send.compose)
+app.command("deliver")(send.deliver)
+app.command("send")(send.send)
+app.add_typer(deliveries.deliveries, name="deliveries")
+app.command("run")(daemon.run)
+app.command("stats")(deliveries.overall)
 
 
-def main() -> None:
-    """Run the command line."""
-    app()
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; always ends in SystemExit with one of the exit codes."""
+    with context.exit_codes():
+        app(sys.argv[1:] if arguments is None else arguments, prog_name="digest")

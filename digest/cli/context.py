@@ -1,0 +1,109 @@
+"""What every command shares: the config it was given, the app it builds, and the exit codes."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digest.cli.output import fail, note
+from digest.errors import ConfigError, DigestError, UsageError
+
+if TYPE_CHECKING:
+    from digest.app import App
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    PARTLY = 3
+
+
+class _Given:
+    config: Path | None = None
+
+
+def set_config(path: Path | None) -> None:
+    """Remember `--config` for the command that follows."""
+    _Given.config = path
+
+
+def config_path() -> Path | None:
+    """The path given by `--config`, if any."""
+    return _Given.config
+
+
+def open_app(now: datetime | None = None) -> "App":
+    """The app over the settings in force; `now` replaces its clock."""
+    from digest.app import App
+    from digest.settings import load
+
+    loaded = load(config_path())
+    for warning in loaded.warnings:
+        note(f"warning: {warning}")
+    clock: Callable[[], datetime] = (lambda: now) if now else lambda: datetime.now(UTC)
+    return App(loaded, clock)
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn errors of ours into one line on stderr and the exit code that belongs to them."""
+    try:
+        yield
+    except (ConfigError, UsageError) as exc:
+        fail(str(exc))
+        sys.exit(Exit.USAGE)
+    except DigestError as exc:
+        fail(str(exc))
+        sys.exit(Exit.FAILED)
+    except KeyboardInterrupt:
+        note("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; nothing to tell anybody
+        sys.exit(Exit.DONE)
+
+
+def finish(code: Exit) -> None:
+    """End the command with `code`."""
+    if code is not Exit.DONE:
+        raise typer.Exit(code)
+
+
+def parse_day(text: str) -> date:
+    """A date such as 2026-03-12."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as exc:
+        raise typer.BadParameter(f"{text!r} is no date: write 2026-03-12") from exc
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant such as 2026-03-12T08:00Z; without an offset it is UTC."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise typer.BadParameter(f"{text!r} is no instant: write 2026-03-12T08:00Z") from exc
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+Day = Annotated[
+    date | None,
+    typer.Option("--date", parser=parse_day, metavar="DATE", help="A date such as 2026-03-12."),
+]
+Now = Annotated[
+    datetime | None,
+    typer.Option(
+        "--now",
+        parser=parse_instant,
+        metavar="INSTANT",
+        help="Use this instant in place of the clock, such as 2026-03-12T08:00Z.",
+    ),
+]

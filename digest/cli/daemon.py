@@ -1,0 +1,18 @@
+"""`digest run`: the daemon."""
+
+from digest.cli.context import open_app
+
+
+def run() -> None:
+    """Collect, compose and send, each subscriber at their own hour, until told to stop.
+
+    SIGTERM finishes the messages in flight first. Example: digest run
+    """
+    from digest.daemon import Daemon
+    from digest.logs import configure
+
+    app = open_app()
+    configure(app.settings.log.level, app.settings.log.format)
+    app.engine.dispose()  # a store that is not ours, or is not there, ends it here
+    app.mailroom.check()
+    Daemon(app).run()

@@ -1,0 +1,195 @@
+"""`digest deliveries` and `digest stats`: the ledger, and what it adds up to."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest.cli.context import Day, Now, open_app
+from digest.cli.output import DryRun, Json, Limit, emit_json, fields, instant, say, table
+from digest.domain.deliveries import DeliveryId, MailKind, State
+
+if TYPE_CHECKING:
+    from digest.domain.deliveries import Delivery
+
+deliveries = typer.Typer(no_args_is_help=True, help="The ledger: who got what, and who did not.")
+
+States = Annotated[
+    list[State] | None, typer.Option("--state", help="Only of this state; repeatable.")
+]
+Number = Annotated[int, typer.Argument(metavar="ID", help="The delivery's number.")]
+
+
+@deliveries.command("list")
+def list_(
+    state: States = None,
+    kind: Annotated[
+        list[MailKind] | None, typer.Option("--kind", help="Only of this kind; repeatable.")
+    ] = None,
+    email: Annotated[str, typer.Option("--email", help="Only of this subscriber.")] = "",
+    day: Day = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """The ledger's rows, the latest first. Example: digest deliveries list --state failed"""
+    from digest.store.database import reading
+    from digest.store.ledger_read import Which, list_deliveries
+
+    which = Which(states=state or [], kinds=kind or [], email=email, digest_on=day)
+    with reading(open_app().engine) as session:
+        found = list_deliveries(session, which, limit=limit)
+    if as_json:
+        emit_json(map(_object, found))
+        return
+    rows = (
+        (d.id, d.kind.value, d.digest_on, d.state.value, d.email, d.reason or _count(d))
+        for d in found
+    )
+    table(("id", "kind", "date", "state", "email", "papers or reason"), rows, empty="no deliveries")
+
+
+@deliveries.command("show")
+def show(number: Number, as_json: Json = False) -> None:
+    """One delivery, whole. Example: digest deliveries show 17"""
+    from digest.domain.digests import reason_sentence
+    from digest.store.contents import content_from_json
+    from digest.store.database import reading
+    from digest.store.ledger_read import delivery
+    from digest.store.papers import papers_by_id
+
+    with reading(open_app().engine) as session:
+        found = delivery(session, DeliveryId(number))
+        picks = content_from_json(found.picks, found.digest_on).picks if found.digest_on else ()
+        papers = papers_by_id(session, [pick.paper_id for pick in picks])
+    item = _object(found)
+    item["picks"] = [
+        {
+            "paper": pick.paper_id,
+            "title": papers[pick.paper_id].title if pick.paper_id in papers else None,
+            "score": round(pick.score, 4),
+            "relevance": round(pick.relevance, 4),
+            "trend": round(pick.trend, 4),
+            "reason": reason_sentence(pick.reason),
+        }
+        for pick in picks
+    ]
+    if as_json:
+        emit_json([item])
+        return
+    told = item.pop("picks")
+    fields([(name, value) for name, value in item.items() if name != "papers"])
+    fields((f"pick {n}", f"{p['title']} — {p['reason']}") for n, p in enumerate(told, start=1))
+
+
+@deliveries.command("retry")
+def retry(
+    numbers: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="[ID]…", help="Deliveries; all that --state names."),
+    ] = None,
+    state: States = None,
+    dry_run: DryRun = False,
+    now: Now = None,
+) -> None:
+    """Queue failed and held deliveries again. Example: digest deliveries retry --state held"""
+    from digest.errors import UsageError
+    from digest.store import outbox
+    from digest.store.database import transaction
+
+    if not numbers and not state:
+        raise UsageError("name deliveries by their numbers, or give --state failed or --state held")
+    if any(s not in (State.FAILED, State.HELD) for s in state or ()):
+        raise UsageError("only failed and held deliveries can be sent again")
+    app = open_app(now)
+    with transaction(app.engine) as session:
+        queued = outbox.retry(
+            session,
+            app.clock(),
+            ids=[DeliveryId(n) for n in numbers or ()],
+            states=state or (State.FAILED, State.HELD),
+        )
+        if dry_run:
+            session.rollback()
+    for number in sorted(set(numbers or ()) - set(queued)):
+        say(f"delivery {number} is neither failed nor held: left as it is")
+    say(f"{'would queue' if dry_run else 'queued'} {len(queued)} again")
+
+
+@deliveries.command("stats")
+def stats(as_json: Json = False) -> None:
+    """How many deliveries are in each state. Example: digest deliveries stats"""
+    from digest.store.database import reading
+    from digest.store.ledger_read import counts
+
+    with reading(open_app().engine) as session:
+        found = counts(session)
+    if as_json:
+        emit_json([{"state": state.value, "deliveries": count} for state, count in found.items()])
+        return
+    table(("state", "deliveries"), ((s.value, n) for s, n in found.items()), empty="no deliveries")
+
+
+def overall(
+    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many days.")] = 14,
+    as_json: Json = False,
+    now: Now = None,
+) -> None:
+    """Subscribers, papers and deliveries by day. Example: digest stats --days 30"""
+    from digest.store.database import reading
+    from digest.store.ledger_read import stats_by_day
+    from digest.store.subscribers import status_counts
+
+    app = open_app(now)
+    with reading(app.engine) as session:
+        by_day = stats_by_day(session, app.clock(), days)
+        people = status_counts(session)
+    shown = (State.SENT, State.SKIPPED, State.DEFERRED, State.FAILED)
+    if as_json:
+        emit_json(
+            {
+                "day": d.day,
+                "papers": d.papers,
+                "joined": d.joined,
+                "left": d.left,
+                "deliveries": {state.value: d.deliveries.get(state, 0) for state in State},
+            }
+            for d in by_day
+        )
+        return
+    say(" · ".join(f"{count} {status.value}" for status, count in people.items()))
+    rows = (
+        (d.day, d.papers, d.joined, d.left, *(d.deliveries.get(state, 0) for state in shown))
+        for d in by_day
+    )
+    columns = ("day", "papers", "joined", "left", *(state.value for state in shown))
+    table(columns, rows, empty="no days")
+
+
+def _count(found: "Delivery") -> str:
+    from digest.store.contents import paper_ids
+
+    count = len(paper_ids(found.picks))
+    return f"{count} paper{'s' if count != 1 else ''}" if count else ""
+
+
+def _object(found: "Delivery") -> dict[str, Any]:
+    from digest.store.contents import paper_ids
+
+    return {
+        "id": found.id,
+        "kind": found.kind.value,
+        "subscriber_id": found.subscriber_id,
+        "email": found.email,
+        "digest_on": found.digest_on,
+        "edition_id": found.edition_id,
+        "state": found.state.value,
+        "reason": found.reason,
+        "attempts": found.attempts,
+        "doubtful": found.doubtful,
+        "message_id": found.message_id,
+        "papers": list(paper_ids(found.picks)),
+        "queued_at": instant(found.queued_at),
+        "due_at": instant(found.due_at),
+        "begun_at": instant(found.begun_at),
+        "sent_at": instant(found.sent_at),
+        "smtp_code": found.smtp_code,
+    }

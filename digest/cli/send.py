@@ -1,0 +1,170 @@
+"""`digest compose`, `deliver`, `send` and `preview`: from the edition to the relay."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest.cli.context import Day, Exit, Now, finish, open_app
+from digest.cli.output import DryRun, Json, emit_json, fail, note, progress, say
+
+if TYPE_CHECKING:
+    from digest.services.compose import Composed, ComposedDigest
+    from digest.services.deliver import Delivered
+
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="EMAIL", help="Only this address, at once; repeatable."),
+]
+Count = Annotated[int | None, typer.Option("--limit", min=1, help="Send at most so many messages.")]
+Processes = Annotated[
+    int, typer.Option("--processes", min=1, max=64, help="Send with so many processes.")
+]
+
+
+def compose(
+    day: Day = None,
+    only: Only = None,
+    now: Now = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Put the digests of who is due into the ledger; send nothing.
+
+    With --date for everyone whose schedule chooses that local date. Example: digest compose
+    """
+    finish(_compose(day, only, now, dry_run, as_json))
+
+
+def deliver(limit: Count = None, processes: Processes = 1, now: Now = None) -> None:
+    """Send what the ledger holds and is due. Example: digest deliver --limit 100"""
+    finish(_deliver(limit, processes, now))
+
+
+def send(
+    day: Day = None,
+    only: Only = None,
+    now: Now = None,
+    limit: Count = None,
+    processes: Processes = 1,
+    dry_run: DryRun = False,
+) -> None:
+    """Compose, then deliver: once, now. Example: digest send --only you@example.com"""
+    composed = _compose(day, only, now, dry_run, as_json=False)
+    delivered = Exit.DONE if dry_run else _deliver(limit, processes, now)
+    finish(composed if delivered is Exit.DONE else delivered)
+
+
+def preview(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="A subscriber's address.")],
+    day: Day = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write .html, .txt and .eml into this folder.")
+    ] = None,
+    now: Now = None,
+) -> None:
+    """Exactly the mail that would go out; without --out its text is shown.
+
+    Example: digest preview you@example.com --out preview
+    """
+    from digest.services.preview import Desk, write_mail
+    from digest.services.preview import preview as make
+
+    app = open_app(now)
+    desk = Desk(engine=app.engine, composer=app.composer, mailroom=app.mailroom)
+    made = make(desk, email, app.clock(), day)
+    if made.mail is None:
+        say(f"no mail for {made.email} on {made.digest_on}: {made.skipped}")
+    elif out is None:
+        for line in [
+            f"Subject: {made.mail.rendered.subject}",
+            "",
+            *made.mail.rendered.text.splitlines(),
+        ]:
+            say(line)
+    else:
+        for path in write_mail(out, f"{made.digest_on}-{made.email}", made.mail):
+            say(str(path))
+
+
+def _compose(day: date | None, only: Only, now: Now, dry_run: bool, as_json: bool) -> Exit:
+    from digest.services.compose import Who
+
+    app = open_app(now)
+    outcomes: list[dict[str, Any]] = []
+    with progress("composing") as step:
+
+        def each(one: "ComposedDigest") -> None:
+            step(1)
+            if dry_run or as_json:
+                outcomes.append(_outcome(one))
+
+        who = Who(digest_on=day, only=tuple(only or ()))
+        done = app.composer.compose(who, app.clock(), dry_run=dry_run, each=each)
+    if as_json:
+        emit_json(outcomes)
+    else:
+        for outcome in outcomes:
+            say(_outcome_line(outcome))
+        say(_composed_line(done, dry_run))
+    for email, error in done.failed:
+        fail(f"{email}: {error}")
+    if not done.failed:
+        return Exit.DONE
+    return Exit.PARTLY if done.composed else Exit.FAILED
+
+
+def _deliver(limit: int | None, processes: int, now: Now) -> Exit:
+    from digest.processes import deliver_with
+
+    app = open_app(now)
+    with progress("sending"):
+        done = app.deliver(limit=limit) if processes == 1 else deliver_with(app, processes, limit)
+    say(_delivered_line(done))
+    for recipient, problem in done.problems:
+        note(f"{recipient}: {problem}")
+    if done.relay_error:
+        fail(done.relay_error)
+    return _delivered_code(done)
+
+
+def _delivered_code(done: "Delivered") -> Exit:
+    if not done.unsent and not done.relay_error:
+        return Exit.DONE
+    return Exit.PARTLY if done.sent or not done.relay_error else Exit.FAILED
+
+
+def _outcome(one: "ComposedDigest") -> dict[str, Any]:
+    from digest.domain.digests import Digest
+
+    content = one.content
+    picks = content.picks if isinstance(content, Digest) else ()
+    return {
+        "email": one.subscriber.email,
+        "digest_on": content.digest_on,
+        "skipped": None if isinstance(content, Digest) else content.reason.value,
+        "trending_only": isinstance(content, Digest) and content.trending_only,
+        "papers": [pick.paper_id for pick in picks],
+    }
+
+
+def _outcome_line(outcome: dict[str, Any]) -> str:
+    told = f"{outcome['email']} {outcome['digest_on']}"
+    if outcome["skipped"]:
+        return f"{told}: skipped ({outcome['skipped']})"
+    papers = ", ".join(str(number) for number in outcome["papers"])
+    return f"{told}: papers {papers}" + (" (trending)" if outcome["trending_only"] else "")
+
+
+def _composed_line(done: "Composed", dry_run: bool) -> str:
+    parts = [f"{done.due} due", f"{done.composed} composed from {done.papers} papers"]
+    parts += [f"{count} skipped ({reason.value})" for reason, count in done.skipped.items()]
+    parts += [f"{done.already} composed before"] if done.already else []
+    parts += [f"{len(done.failed)} failed"] if done.failed else []
+    return " · ".join(parts) + (" · dry run, nothing was written" if dry_run else "")
+
+
+def _delivered_line(done: "Delivered") -> str:
+    counts = [f"{count} {state.value}" for state, count in sorted(done.states.items()) if count]
+    return " · ".join(counts) or "nothing to send"

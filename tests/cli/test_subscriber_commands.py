@@ -1,0 +1,167 @@
+"""`digest subscribers`: people in, people out, and what is refused."""
+
+import json
+
+import pytest
+
+from tests.commands import Desk
+
+
+def _one(desk: Desk, email: str) -> dict[str, object]:
+    (found,) = desk.ok("subscribers", "show", email, "--json").json
+    return dict(found)
+
+
+def test_add_with_every_option_is_shown_again(desk: Desk) -> None:
+    desk.ok(
+        "subscribers", "add", "ada@example.com", "-i", "continual learning^2", "-i", "RAG",
+        "-x", "survey", "--author", "Yoshua Bengio", "--category", "cs.LG", "--tz", "Europe/Paris",
+        "--hour", "7", "--frequency", "weekly", "--weekday", "Friday", "--max-papers", "5",
+        "--confirmed",
+    )  # fmt: skip
+    person = _one(desk, "ada@example.com")
+    expected = {
+        "email": "ada@example.com", "status": "active",
+        "interests": ["continual learning^2", "RAG"],
+        "exclude": ["survey"], "authors": ["Yoshua Bengio"], "categories": ["cs.LG"],
+        "timezone": "Europe/Paris", "hour": 7, "frequency": "weekly", "weekday": "friday",
+        "max_papers": 5,
+    }  # fmt: skip
+    assert {key: person[key] for key in expected} == expected
+    assert person["next_digest_at"]
+
+
+def test_add_without_confirmed_waits_for_a_confirmation_that_is_queued(desk: Desk) -> None:
+    desk.ok("subscribers", "add", "ada@example.com")
+    assert _one(desk, "ada@example.com")["status"] == "pending"
+    (mail,) = desk.ok("deliveries", "list", "--json").json
+    assert (mail["kind"], mail["state"]) == ("confirm", "queued")
+    desk.ok("subscribers", "confirm", "ada@example.com")
+    assert _one(desk, "ada@example.com")["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "a@b.example, c@d.example",
+        "nobody",
+        "@example.com",
+        "x" * 320 + "@example.com",
+        "a@b.example\r\nBcc: c@d.example",
+        "a@b.example\x00",
+        "",
+    ],
+)
+def test_bad_address_is_refused_and_nothing_is_added(desk: Desk, email: str) -> None:
+    ended = desk.run("subscribers", "add", email, "--confirmed")
+    assert ended.code in (1, 2)
+    assert len(ended.err.splitlines()) == 1
+    assert desk.ok("subscribers", "list", "--json").json == []
+
+
+def test_international_address_is_taken(desk: Desk) -> None:
+    desk.ok("subscribers", "add", "jörg@müller.example", "--confirmed")
+    assert _one(desk, "jörg@müller.example")["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--tz", "Mars/Base"),
+        ("--hour", "24"),
+        ("--frequency", "hourly"),
+        ("--max-papers", "0"),
+        ("--max-papers", "1000"),
+        ("--weekday", "caturday"),
+        ("-i", "!!!"),
+        ("-i", "x" * 65),
+        ("-i", "fine^99"),
+        ("--threshold", "7"),
+    ],
+)
+def test_bad_option_is_wrong_usage_and_nothing_is_added(
+    desk: Desk, options: tuple[str, str]
+) -> None:
+    ended = desk.run("subscribers", "add", "ada@example.com", *options)
+    assert ended.code == 2
+    assert desk.ok("subscribers", "list", "--json").json == []
+
+
+def test_adding_twice_is_refused_without_regard_to_case(desk: Desk) -> None:
+    desk.ok("subscribers", "add", "ada@example.com", "--confirmed")
+    assert desk.run("subscribers", "add", "Ada@Example.com", "--confirmed").code == 1
+    assert len(desk.ok("subscribers", "list", "--json").json) == 1
+
+
+def test_pause_resume_remove_and_erase(desk: Desk) -> None:
+    desk.ok("subscribers", "add", "ada@example.com", "--confirmed")
+    desk.ok("subscribers", "pause", "ada@example.com")
+    assert _one(desk, "ada@example.com")["status"] == "paused"
+    desk.ok("subscribers", "resume", "ada@example.com")
+    assert _one(desk, "ada@example.com")["status"] == "active"
+    desk.ok("subscribers", "remove", "ada@example.com")
+    assert _one(desk, "ada@example.com")["status"] == "unsubscribed"
+    assert desk.run("subscribers", "add", "ada@example.com", "--confirmed").code == 1
+    desk.ok("subscribers", "erase", "ada@example.com")
+    assert desk.run("subscribers", "show", "ada@example.com").code == 1
+
+
+def test_edit_adds_drops_and_replaces_interests(desk: Desk) -> None:
+    desk.ok("subscribers", "add", "ada@example.com", "-i", "one", "-i", "two", "--confirmed")
+    desk.ok(
+        "subscribers", "edit", "ada@example.com", "-i", "three", "--remove", "one", "--hour", "9"
+    )
+    person = _one(desk, "ada@example.com")
+    assert (person["interests"], person["hour"]) == (["two", "three"], 9)
+    desk.ok("subscribers", "edit", "ada@example.com", "--replace", "-i", "four")
+    assert _one(desk, "ada@example.com")["interests"] == ["four"]
+    assert desk.run("subscribers", "edit", "ada@example.com", "--remove", "gone").code == 2
+
+
+@pytest.mark.parametrize("command", ["pause", "remove", "erase"])
+def test_dry_runs_change_nothing_at_all(desk: Desk, command: str) -> None:
+    desk.ok("subscribers", "add", "ada@example.com", "-i", "one", "--confirmed")
+    before = desk.ok("subscribers", "list", "--json").out
+    desk.ok("subscribers", command, "ada@example.com", "--dry-run")
+    desk.ok("subscribers", "add", "bob@example.com", "--dry-run")
+    desk.ok("subscribers", "edit", "ada@example.com", "--hour", "3", "--dry-run")
+    assert desk.ok("subscribers", "list", "--json").out == before
+
+
+def test_import_takes_good_rows_and_names_bad_ones(desk: Desk) -> None:
+    path = desk.write(
+        "people.csv",
+        "email,interests,hour,status\n"
+        "ada@example.com,continual learning;RAG^2,7,active\n"
+        "nobody,x,7,active\n"
+        "bob@example.com,robots,25,active\n"
+        "eve@example.com,robots,,active\n",
+    )
+    ended = desk.run("subscribers", "import", path)
+    assert ended.code == 3
+    assert "2 added" in ended.out
+    assert [line[:7] for line in ended.err.splitlines()] == ["line 3:", "line 4:"]
+    assert len(desk.ok("subscribers", "list", "--json").json) == 2
+    again = desk.run("subscribers", "import", path)
+    assert "0 added · 0 changed · 2 unchanged" in again.out
+
+
+def test_unknown_column_is_refused_by_name(desk: Desk) -> None:
+    ended = desk.run(
+        "subscribers", "import", desk.write("people.csv", "email,shoe_size\na@b.example,42\n")
+    )
+    assert ended.code in (1, 2)
+    assert "shoe_size" in ended.err
+
+
+def test_export_import_export_gives_the_same_bytes(desk: Desk) -> None:
+    desk.ok("subscribers", "add", "ada@example.com", "-i", "=cmd|x", "-i", "a;b^2", "--confirmed")
+    desk.ok("subscribers", "add", "jörg@example.com", "-x", "survey", "--author", "林雨晴")
+    for ending in ("csv", "jsonl"):
+        first, second = desk.folder / f"one.{ending}", desk.folder / f"two.{ending}"
+        desk.ok("subscribers", "export", first)
+        desk.ok("subscribers", "import", first)
+        desk.ok("subscribers", "export", second)
+        assert first.read_bytes() == second.read_bytes()
+    line = (desk.folder / "one.jsonl").read_text().splitlines()[0]
+    assert json.loads(line)["interests"] == ["=cmd|x", "a;b^2"]
