@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest.mail.sink import Sink
-from tests.commands import Desk
+from tests.commands import SECRETS, Desk
 
 PAPERS = "".join(
     json.dumps(
@@ -182,3 +182,23 @@ def test_demo_leaves_the_operators_store_alone(desk: Desk) -> None:
     before = _dump(desk)
     desk.ok("demo", "--out", "mails")
     assert _dump(desk) == before
+
+
+@pytest.mark.postgres
+def test_the_same_way_on_postgresql(
+    bare_desk: Desk, sink: Sink, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DIGEST_STORE__URL", postgres_url)
+    monkeypatch.setenv("DIGEST_SENDER__ADDRESS", "digest@papers.example")
+    path = bare_desk.write("p.jsonl", PAPERS)
+    bare_desk.ok("fetch", "--file", path, "--format", "jsonl")
+    again = bare_desk.ok("fetch", "--file", path, "--format", "jsonl", "--json").json
+    assert again[0]["new"] == 0
+    rows = "".join(f"reader{n}@example.com,continual learning,active\n" for n in range(20))
+    people = bare_desk.write("p.csv", "email,interests,status\n" + rows)
+    bare_desk.ok("subscribers", "import", people)
+    assert "20 sent" in bare_desk.ok("send", "--date", "2026-03-12", "--processes", "2").out
+    assert len({mail.recipient for mail in sink.received}) == len(sink.received) == 20
+    assert "as they should be" in bare_desk.ok("db", "check").out

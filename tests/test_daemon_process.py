@@ -1,0 +1,92 @@
+"""The daemon as a process of its own: it sends what is due, and ends in good order."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from digest.mail.sink import Sink
+from tests.commands import Desk
+
+PAPER = (
+    '{"id": "1", "title": "On continual learning", "abstract": "It goes on.", "authors": ["A"]}\n'
+)
+PATIENCE_S = 30
+
+
+@contextmanager
+def _running(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "digest", "run"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def _wait_for(sink: Sink, count: int) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while len(sink.received) < count and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len(sink.received) == count
+
+
+@pytest.fixture
+def town(desk: Desk, sink: Sink) -> Desk:
+    desk.write("papers.jsonl", PAPER)
+    desk.write(
+        "config.toml",
+        '[daemon]\ntick_s = 1\n[log]\nformat = "json"\n'
+        '[[sources]]\nname = "papers"\nkind = "jsonl"\npath = "papers.jsonl"\n',
+    )
+    # hour 0 has always passed, so the first digest is due at once
+    desk.ok("subscribers", "add", "ada@example.com", "-i", "continual learning", "--hour", "0",
+            "--confirmed")  # fmt: skip
+    return desk
+
+
+def test_daemon_fetches_composes_sends_and_stops_on_sigterm(town: Desk, sink: Sink) -> None:
+    with _running(town.folder) as process:
+        _wait_for(sink, 1)
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, log
+    for event in ('"started"', '"collected"', '"composed"', '"delivered"', '"stopped"'):
+        assert event in log
+    (row,) = town.ok("deliveries", "list", "--json").json
+    assert row["state"] == "sent"
+
+
+@pytest.mark.slow
+def test_daemon_killed_and_started_again_sends_no_digest_twice(town: Desk, sink: Sink) -> None:
+    with _running(town.folder) as process:
+        _wait_for(sink, 1)
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            if town.ok("deliveries", "stats", "--json").json[2]["deliveries"]:
+                break
+        process.kill()
+    with _running(town.folder) as process:
+        time.sleep(3)  # three ticks
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE_S)
+    assert len(sink.received) == 1
+
+
+def test_daemon_refuses_to_start_without_a_store(bare_desk: Desk) -> None:
+    ended = bare_desk.run("run")
+    assert ended.code == 1
+    assert "digest init" in ended.err
