@@ -1,5 +1,58 @@
 """`digest rank`: ranking as a filter, without config or store."""
 
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-def rank() -> None:
-    """Rank papers for interests."""
+import typer
+
+from digest.errors import UsageError
+
+if TYPE_CHECKING:
+    from digest.services.rank import BadLine
+
+_NAMED_MOST = 1_000  # bad lines named one by one
+
+
+def rank(
+    papers: Annotated[Path, typer.Option(help="Papers as JSONL: id, title, abstract, …")],
+    interests: Annotated[Path, typer.Option(help="Interests as JSONL: id, keywords, exclude.")],
+    archive: Annotated[
+        Path | None, typer.Option(help="Earlier papers: they inform, and are never ranked.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=0, help="Papers per interest; 0 for all.")] = 100,
+    output: Annotated[
+        Path | None, typer.Option(help="Where the run goes (TSV); else to stdout.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Write the evidence to OUTPUT.explain.jsonl too.")
+    ] = False,
+) -> None:
+    """Rank papers for interests, by relevance alone: no trend, store or network.
+
+    Example: digest rank --papers day.jsonl --interests mine.jsonl --output run.tsv
+    """
+    from digest.services import rank as service  # numpy and scipy: not for --help
+
+    request = service.RankRequest(papers=papers, interests=interests, archive=archive, top=top)
+    try:
+        bad = service.rank(request, output=output, stdout=sys.stdout, explain=explain)
+    except UsageError as exc:
+        typer.echo(f"Error: {_printable(str(exc))}", err=True)
+        raise typer.Exit(2) from exc
+    _name(bad)
+    if any(not line.again for line in bad):
+        raise typer.Exit(3)
+
+
+def _name(bad: "Sequence[BadLine]") -> None:
+    for line in bad[:_NAMED_MOST]:
+        kind = "note" if line.again else "skipped"
+        typer.echo(_printable(f"{line.file}:{line.number}: {kind}: {line.reason}"), err=True)
+    if len(bad) > _NAMED_MOST:
+        typer.echo(f"and {len(bad) - _NAMED_MOST} more lines", err=True)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

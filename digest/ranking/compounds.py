@@ -5,10 +5,12 @@ Which words are compounds is learned from the texts at hand: whatever stands som
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 
-from digest.ranking.vocabulary import STOP_WORDS, Token
+from digest.ranking.vocabulary import STOP_WORDS, Token, names, tokens
 
+_PAIR = re.compile(r"[^\W\d_]+(?:[-\u2010\u2011][^\W\d_]+)+")
 _PREFIXES = frozenset(("co", "de", "re", "un"))
 
 Names = tuple[str, str]
@@ -27,6 +29,21 @@ class Compounds:
                 if (spaced or one.joined) and _may_join(one.form) and _may_join(other.form):
                     halves = (one.form, one.stem), (other.form, other.stem)
                     self._halves.setdefault(one.form + other.form, halves)
+
+    def learn_hyphens(self, text: str) -> None:
+        """Remember the pairs joined by a hyphen in a text, without reading the rest of it."""
+        for match in _PAIR.finditer(text):
+            self.learn((tokens(match[0]),))
+
+    def stems(self, text: str) -> list[str]:
+        """The stems of a text, each compound as two."""
+        result: list[str] = []
+        for form, stem in names(text):
+            if form in self._halves:
+                result += (half for _, half in self._halves[form])
+            else:
+                result.append(stem)
+        return result
 
     def parted(self, words: Sequence[Token]) -> list[Token]:
         """The tokens with each compound as two, both standing where the whole word stands."""

@@ -5,8 +5,9 @@ A digest names its reason, so a pick needs more than a stray word of the interes
     as a phrase    the words one after the other                              1
                    the same by stems (`continually learns`)                   ¾
                    a single word by its stem alone (`reasons` for `reasoning`) ½
-    near           all telling words by stem, in any order, within two words
-                   more than they are                                         ½
+    near           all telling words, in any order, within two words more
+                   than they are                                              ½
+                   the same by stems (`learning in continuous time`)          0.3
     scattered      three or more telling words by stem, all in the abstract   ⅓
 
 Relevance is BM25F of the phrase taken as one term, as a part of its ceiling: t / (t + 1), where t
@@ -29,6 +30,7 @@ from digest.ranking.vocabulary import STOP_WORDS, Token, is_ideograph
 STEMMED = 0.75
 STEM_ALONE = 0.5
 NEAR = 0.5
+NEAR_STEMMED = 0.3
 SCATTERED = 1 / 3
 NEAR_SLACK = 2
 LEAST_SPECIAL = 0.15
@@ -161,16 +163,24 @@ def _apart(page: Page, phrase: Phrase, title: _Found, abstract: _Found) -> None:
     places = [_places(page.stems, name) for name in names]
     if not all(places):
         return
-    near = list(_near(places, len(names) + NEAR_SLACK))
-    for field, first, past in ((title, 0, _ABSTRACT), (abstract, _ABSTRACT, 2 * _ABSTRACT)):
-        close = next((group for group in near if first <= group[0] < past), None)
-        inside = [[at - first for at in column if first <= at < past] for column in places]
-        if field.value:
-            continue
-        if close:
-            field.add([(at - first, at - first + 1) for at in close], NEAR)
-        elif len(names) >= 3 and all(inside) and first:
-            field.add([(column[0], column[0] + 1) for column in inside], SCATTERED)
+    exact = [_places(page.forms, phrase.forms[n]) for n in phrase.telling]
+    span = len(names) + NEAR_SLACK
+    _add_near(title, abstract, _near(exact, span) if all(exact) else (), NEAR)
+    _add_near(title, abstract, _near(places, span), NEAR_STEMMED)
+    inside = [[at - _ABSTRACT for at in column if at >= _ABSTRACT] for column in places]
+    if not abstract.value and len(names) >= 3 and all(inside):
+        abstract.add([(column[0], column[0] + 1) for column in inside], SCATTERED)
+
+
+def _add_near(
+    title: _Found, abstract: _Found, groups: Iterable[tuple[int, ...]], value: float
+) -> None:
+    """Add the first group of each field that has no evidence yet."""
+    for group in groups:
+        inside = group[-1] < _ABSTRACT
+        field, start = (title, 0) if inside else (abstract, _ABSTRACT)
+        if not field.value:
+            field.add([(at - start, at - start + 1) for at in group], value)
 
 
 def _near(places: Sequence[Sequence[int]], span: int) -> Iterable[tuple[int, ...]]:

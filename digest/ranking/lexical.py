@@ -10,6 +10,7 @@ CIKM 2004), pairs as in Metzler & Croft's sequential dependence (SIGIR 2005). A 
 part of its ceiling, the limit for endless f, and so lies in 0 to 1 for any query.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,8 +29,10 @@ B_PAIRS = 0.3
 PAIR_WEIGHT = 0.5
 SENTENCE_PAIR_WEIGHT = 0.3  # most pairs of a sentence are accidents of grammar
 _NAME_WORDS = 5
+_GAP = -1
 
 Words = Sequence[Token]
+Stems = Sequence[str]
 Positions = NDArray[np.int64]
 
 
@@ -63,27 +66,25 @@ class Query:
 class Lexical:
     """A batch of papers, ready to be scored against any number of queries at once."""
 
-    def __init__(self, papers: Iterable[tuple[Words, Words]], statistics: Statistics) -> None:
-        """`papers` are tokens of title and abstract; `statistics` those of the whole corpus."""
+    def __init__(self, papers: Iterable[tuple[Stems, Stems]], statistics: Statistics) -> None:
+        """`papers` are the stems of title and abstract; `statistics` those of the whole corpus."""
         self._statistics = statistics
         self._numbers: dict[str, int] = {}
-        stream: list[int] = []
-        weights: list[int] = []
-        owners: list[int] = []
-        count = 0
-        for row, fields in enumerate(papers):
-            count += 1
-            for words, weight in zip(fields, (TITLE_WEIGHT, 1), strict=True):
-                stream += [self._number(token.stem) for token in words]
-                stream.append(-1)  # no pair spans title and abstract, or two papers
-                weights += [weight] * (len(words) + 1)
-                owners += [row] * (len(words) + 1)
-        self.papers = count
-        self._stream = np.array(stream, np.int64)
-        self._weights = np.array(weights, np.float64)
-        self._owners = np.array(owners, np.int64)
-        counted = np.where(self._stream >= 0, self._weights, 0.0)
-        lengths = np.bincount(self._owners, counted, minlength=count)
+        stream = array("q")
+        sizes = array("q")
+        for fields in papers:
+            for words in fields:
+                stream.extend([self._number(stem) for stem in words])
+                stream.append(_GAP)  # no pair spans title and abstract, or two papers
+                sizes.append(len(words) + 1)
+        self.papers = len(sizes) // 2
+        self._stream = np.frombuffer(stream, np.int64) if stream else np.empty(0, np.int64)
+        owners = np.repeat(np.arange(self.papers), 2)
+        weights = np.tile((float(TITLE_WEIGHT), 1.0), self.papers)
+        spans = np.frombuffer(sizes, np.int64) if sizes else np.empty(0, np.int64)
+        self._owners = np.repeat(owners, spans)
+        self._weights = np.repeat(weights, spans)
+        lengths = np.bincount(owners, weights * (spans - 1), minlength=self.papers)
         self._lengths = lengths / statistics.mean_length
 
     def score(self, queries: Sequence[Query]) -> sparse.csr_matrix:

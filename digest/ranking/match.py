@@ -192,5 +192,5 @@ def _spellings(paper: Paper, page: Page, proof: Evidence) -> tuple[str, ...]:
         (paper.abstract, page.abstract, proof.abstract),
     ):
         for first, past in spans:
-            spelled.setdefault(text[words[first].start : words[past - 1].end])
+            spelled.setdefault(" ".join(text[words[first].start : words[past - 1].end].split()))
     return tuple(spelled)[:_MOST_WORDS]

@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from digest.ranking.vocabulary import Token, tokens
+from digest.ranking.vocabulary import stems
 
 TITLE_WEIGHT = 3
 
@@ -41,21 +41,21 @@ class Statistics:
     @classmethod
     def of(cls, texts: Iterable[Text]) -> Self:
         """The statistics of these papers, read as a stream."""
-        return cls.of_tokens((tokens(title), tokens(abstract)) for title, abstract in texts)
+        return cls.of_stems((stems(title), stems(abstract)) for title, abstract in texts)
 
     @classmethod
-    def of_tokens(cls, papers: Iterable[tuple[Sequence[Token], Sequence[Token]]]) -> Self:
-        """The same from tokens of title and abstract."""
+    def of_stems(cls, papers: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Self:
+        """The same from the stems of title and abstract."""
         documents = length = 0
-        stems: Counter[str] = Counter()
+        held: Counter[str] = Counter()
         pairs = np.zeros(_SLOTS, np.int32)
         for title, abstract in papers:
             documents += 1
             length += TITLE_WEIGHT * len(title) + len(abstract)
-            stems.update({token.stem for token in (*title, *abstract)})
-            slots = [pair_slots([t.stem for t in words]) for words in (title, abstract)]
-            pairs[np.unique(np.concatenate(slots))] += 1
-        return cls(documents=documents, length=length, stems=stems, pairs=pairs)
+            held.update({*title, *abstract})
+            slots = np.concatenate((pair_slots(title), pair_slots(abstract)))
+            pairs[np.unique(slots)] += 1
+        return cls(documents=documents, length=length, stems=held, pairs=pairs)
 
     def __add__(self, other: "Statistics | Iterable[Text]") -> "Statistics":
         """The statistics of both; a plain iterable is read as further papers."""

@@ -9,6 +9,7 @@ names of models (`LoRA`, `GPT`, `3D`) are never stemmed. A hyphen parts words, s
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,12 +19,12 @@ _CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-
 _HIDDEN = "\u00ad\u200b-\u200d\u2060"  # soft hyphen, zero-width characters: within a word
 # Ideographs, kana, Hangul and Thai are written without spaces or with endings attached: each
 # character is a token, and words of them are found as phrases.
+_TAIL = r"(?:['’]s\b|\+\+(?![^\W_])|#(?![^\W_]))?"  # `Alzheimer's`, `C++`, `C#`
+_NUMBER = r"\d+(?:\.\d+)+"
 _WORD = re.compile(
-    rf"[{_CJK}]"
-    r"|[A-Za-z](?:\+\+|#)(?![^\W_])"
-    r"|\d+(?:\.\d+)+"
-    rf"|(?:(?![{_CJK}])[^\W_])(?:(?![{_CJK}])[^\W_]|[\u0300-\u036f{_HIDDEN}])*(?:['’]s\b)?"
+    rf"[{_CJK}]|{_NUMBER}|[^\W_{_CJK}](?:[^\W_{_CJK}]|[\u0300-\u036f{_HIDDEN}])*{_TAIL}"
 )
+_ASCII_WORD = re.compile(rf"[A-Za-z][A-Za-z0-9]*{_TAIL}|{_NUMBER}|[0-9][A-Za-z0-9]*")
 _IDEOGRAPH = re.compile(f"[{_CJK}]")
 _HYPHENS = frozenset("-\u2010\u2011\u2012\u2013\u2212\u00ad\ufe63\uff0d")
 _NAME = re.compile(r"\d|[^\W\d_a-z].*[A-Z]|[a-z].*[A-Z]")
@@ -60,17 +61,19 @@ class Token(NamedTuple):
 
 def tokens(text: str) -> list[Token]:
     """The words of a text in order; `text[token.start:token.end]` is the word as it is spelled."""
-    shouting = _is_shouting(text)  # a title in capitals is not made of acronyms
-    found = list(_WORD.finditer(text))
-    result = []
-    for at, match in enumerate(found):
-        word = match[0]
-        form, stem = word_names(word.lower() if shouting else word)
-        start, end = match.span()
-        after = found[at + 1].start() if at + 1 < len(found) else -1
-        joined = after == end + 1 and text[end] in _HYPHENS
+    pattern, named = _reading(text)
+    result: list[Token] = []
+    form = stem = ""
+    start = end = 0
+    for match in pattern.finditer(text):
+        after, past = match.span()
         if form:
+            joined = after == end + 1 and text[end] in _HYPHENS
             result.append(Token(form, stem, start, end, joined))
+        form, stem = named(match[0])
+        start, end = after, past
+    if form:
+        result.append(Token(form, stem, start, end, False))
     return result
 
 
@@ -83,6 +86,27 @@ def word_names(word: str) -> tuple[str, str]:
         name = fold(_NAME_PLURAL.sub("", visible))
         return name, name
     return _singular(folded), _stemmer.stemWord(_IRREGULAR.get(folded, folded))
+
+
+def names(text: str) -> list[tuple[str, str]]:
+    """`form` and `stem` of a text's words, without where they stand: in half the time."""
+    pattern, named = _reading(text)
+    return [pair for word in pattern.findall(text) if (pair := named(word))[0]]
+
+
+def stems(text: str) -> list[str]:
+    """The stems of a text's words alone."""
+    return [stem for _, stem in names(text)]
+
+
+def _reading(text: str) -> tuple[re.Pattern[str], Callable[[str], tuple[str, str]]]:
+    """What a word is in this text, and how it is named."""
+    pattern = _ASCII_WORD if text.isascii() else _WORD  # the same for ASCII, and faster
+    return pattern, _shouted_names if _is_shouting(text) else word_names
+
+
+def _shouted_names(word: str) -> tuple[str, str]:
+    return word_names(word.lower())  # a title in capitals is not made of acronyms
 
 
 def fold(text: str) -> str:
