@@ -6,34 +6,30 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, make_url
 
 from digest.domain.schedule import Schedule
 from digest.domain.subscribers import Preferences
 from digest.errors import ConfigError
-from digest.mail.links import Site
-from digest.mail.message import wire_address
-from digest.mail.render import Renderer
-from digest.mail.tokens import Tokens
-from digest.mail.transport import Relay, RelaySettings
-from digest.mail.transport import Security as RelaySecurity
-from digest.mail.views import Identity
-from digest.services.collect import PlannedSource
-from digest.services.compose import Composed, Composer, Policy, Who
-from digest.services.deliver import Delivered, DeliverOptions, Post, deliver
-from digest.services.mailroom import Mailroom
 from digest.services.subscribe import Keys
 from digest.settings import Loaded, Settings, with_secrets
-from digest.sources.http import HttpClient
-from digest.sources.reader import SourceSpec
-from digest.store import schema
 from digest.store.database import open_engine
+from digest.store.version import is_newest
+
+if TYPE_CHECKING:
+    from digest.mail.transport import Relay
+    from digest.services.collect import PlannedSource
+    from digest.services.compose import Composed, Composer, Who
+    from digest.services.deliver import Delivered
+    from digest.services.mailroom import Mailroom
+    from digest.sources.http import HttpClient
 
 
 class App:
-    """Everything the commands and the daemon stand on, made when first asked for.
+    """Everything the commands and the daemon stand on, made, and imported, when first asked for:
+    a command that adds a subscriber need not wait for the ranker's libraries.
 
     `clock` gives the present UTC instant; tests and `--now` put another in its place.
     """
@@ -55,7 +51,10 @@ class App:
     @cached_property
     def engine(self) -> Engine:
         """The engine of a store whose schema is ours. Raises SchemaMismatch for any other."""
-        schema.require_known(self.raw_engine)
+        if not is_newest(self.raw_engine):
+            from digest.store import schema
+
+            schema.require_known(self.raw_engine)
         return self.raw_engine
 
     @property
@@ -86,8 +85,11 @@ class App:
         return Preferences(schedule=schedule, max_papers=chosen.max_papers)
 
     @property
-    def sources(self) -> list[PlannedSource]:
+    def sources(self) -> "list[PlannedSource]":
         """The configured sources, each with its rhythm."""
+        from digest.services.collect import PlannedSource
+        from digest.sources.reader import SourceSpec
+
         return [
             PlannedSource(
                 spec=SourceSpec(
@@ -102,15 +104,19 @@ class App:
         ]
 
     @cached_property
-    def http(self) -> HttpClient:
+    def http(self) -> "HttpClient":
         """The one polite client of all sources."""
+        from digest.sources.http import HttpClient
+
         http = self.settings.http
         contact = http.contact or self.settings.sender.address
         return HttpClient(contact=contact, deadline_s=http.deadline_s)
 
     @cached_property
-    def composer(self) -> Composer:
+    def composer(self) -> "Composer":
         """Composes digests; keeps the corpus statistics between ticks."""
+        from digest.services.compose import Composer, Policy
+
         ranking = self.settings.ranking
         policy = Policy(
             lookback_days=ranking.lookback_days,
@@ -121,8 +127,14 @@ class App:
         return Composer(self.engine, policy)
 
     @cached_property
-    def mailroom(self) -> Mailroom:
+    def mailroom(self) -> "Mailroom":
         """Puts mails into words and bytes. Raises ConfigError where no sender is set."""
+        from digest.mail.links import Site
+        from digest.mail.render import Renderer
+        from digest.mail.tokens import Tokens
+        from digest.mail.views import Identity
+        from digest.services.mailroom import Mailroom
+
         folder = self.settings.templates.folder
         return Mailroom(
             renderer=Renderer(self.loaded.path(folder) if folder else None),
@@ -135,14 +147,18 @@ class App:
             ),
         )
 
-    def compose(self, who: Who | None = None, *, dry_run: bool = False) -> Composed:
+    def compose(self, who: "Who | None" = None, *, dry_run: bool = False) -> "Composed":
         """Digests of who is due into the ledger."""
+        from digest.services.compose import Who
+
         return self.composer.compose(who or Who(), self.clock(), dry_run=dry_run)
 
     def deliver(
         self, *, limit: int | None = None, stop: Callable[[], bool] = lambda: False
-    ) -> Delivered:
+    ) -> "Delivered":
         """Send what the ledger holds and is due."""
+        from digest.services.deliver import DeliverOptions, Post, deliver
+
         delivery = self.settings.delivery
         self.mailroom.check()
         options = DeliverOptions(
@@ -159,6 +175,8 @@ class App:
     @property
     def mail_domain(self) -> str:
         """The domain of the sender's address, in ASCII: it stands in every Message-ID."""
+        from digest.mail.message import wire_address
+
         address = self.settings.sender.address
         return wire_address(address).rpartition("@")[2] if address else socket.getfqdn()
 
@@ -175,7 +193,10 @@ class App:
             )
         return address
 
-    def _relay(self) -> Relay:
+    def _relay(self) -> "Relay":
+        from digest.mail.transport import Relay, RelaySettings
+        from digest.mail.transport import Security as RelaySecurity
+
         smtp = self.settings.smtp
         return Relay(
             RelaySettings(
@@ -191,9 +212,3 @@ class App:
                 ca_file=str(self.loaded.path(smtp.ca_file)) if smtp.ca_file else None,
             )
         )
-
-
-def store_file(app: App) -> Path | None:
-    """The SQLite file of the store, None on PostgreSQL."""
-    url = make_url(app.loaded.store_url)
-    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None

@@ -9,7 +9,7 @@ from sqlalchemy import inspect, text
 
 from digest import resources
 from digest.errors import SchemaMismatch, StoreError
-from digest.store import schema
+from digest.store import schema, version
 from digest.store.database import open_engine, transaction
 from digest.store.merge import merge_batch
 from tests.builders import NOON, a_batch, a_listing
@@ -178,3 +178,9 @@ def test_a_damaged_page_is_found_when_read(tmp_path):
     with pytest.raises(StoreError, match="damaged"):
         schema.require_known(engine)
     engine.dispose()
+
+
+def test_quick_question_for_the_version_agrees_with_the_migrations(engine, bare_engine):
+    assert schema.head() == version.NEWEST
+    assert version.is_newest(engine)
+    assert not version.is_newest(bare_engine)
