@@ -149,6 +149,7 @@ def test_refused_connection_is_one_clear_fault(http: HttpClient) -> None:
         ("deflate", zlib.compress(b"papers " * 100)),
         ("deflate", zlib.compress(b"papers " * 100)[2:-4]),
     ],
+    ids=["gzip", "two gzip members", "gzip with padding", "zlib", "bare deflate"],
 )
 def test_packed_bodies_are_unpacked(
     web: Web, http: HttpClient, encoding: str, packed: bytes
