@@ -30,7 +30,10 @@ def list_(
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
-    """The ledger's rows, the latest first. Example: digest deliveries list --state failed"""
+    """The ledger's rows, the latest first.
+
+    Example: digest deliveries list --state failed
+    """
     from digest.store.database import reading
     from digest.store.ledger_read import Which, list_deliveries
 
@@ -49,7 +52,10 @@ def list_(
 
 @deliveries.command("show")
 def show(number: Number, as_json: Json = False) -> None:
-    """One delivery, whole. Example: digest deliveries show 17"""
+    """One delivery, whole.
+
+    Example: digest deliveries show 17
+    """
     from digest.domain.digests import reason_sentence
     from digest.store.contents import content_from_json
     from digest.store.database import reading
@@ -90,7 +96,10 @@ def retry(
     dry_run: DryRun = False,
     now: Now = None,
 ) -> None:
-    """Queue failed and held deliveries again. Example: digest deliveries retry --state held"""
+    """Queue failed and held deliveries again.
+
+    Example: digest deliveries retry --state held
+    """
     from digest.errors import UsageError
     from digest.store import outbox
     from digest.store.database import transaction
@@ -116,7 +125,10 @@ def retry(
 
 @deliveries.command("stats")
 def stats(as_json: Json = False) -> None:
-    """How many deliveries are in each state. Example: digest deliveries stats"""
+    """How many deliveries are in each state.
+
+    Example: digest deliveries stats
+    """
     from digest.store.database import reading
     from digest.store.ledger_read import counts
 
@@ -133,7 +145,10 @@ def overall(
     as_json: Json = False,
     now: Now = None,
 ) -> None:
-    """Subscribers, papers and deliveries by day. Example: digest stats --days 30"""
+    """Subscribers, papers and deliveries by day.
+
+    Example: digest stats --days 30
+    """
     from digest.store.database import reading
     from digest.store.ledger_read import stats_by_day
     from digest.store.subscribers import status_counts

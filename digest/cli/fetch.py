@@ -67,7 +67,10 @@ def fetch(
 
 @sources.command("list")
 def list_(as_json: Json = False, limit: Limit = 50) -> None:
-    """The configured sources and how they fared last. Example: digest sources list"""
+    """The configured sources and how they fared last.
+
+    Example: digest sources list
+    """
     from digest.services.collect import source_states
 
     app = open_app()
@@ -108,7 +111,10 @@ def check(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask each source now, and keep nothing. Example: digest sources check huggingface"""
+    """Ask each source now, and keep nothing.
+
+    Example: digest sources check huggingface
+    """
     app = open_app()
     _report(_fetch_live(app, _specs(app, names or []), None, True, quiet=as_json), as_json, True)
 

@@ -13,10 +13,14 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
+
+LAST_LEAST = 24
+OTHERS_LEAST = 8
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON array of objects on stdout.")]
 Limit = Annotated[int, typer.Option("--limit", min=0, help="At most so many rows; 0 for all.")]
@@ -85,13 +89,26 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: st
         for line in [list(columns), *lines]:
             sys.stdout.write("\t".join(line) + "\n")
         return
+    console = Console()
     drawn = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for index, column in enumerate(columns):
-        last = index == len(columns) - 1
-        drawn.add_column(column, overflow="fold" if last else "ellipsis", no_wrap=not last)
+    widths = _widths([list(columns), *lines], console.width)
+    for column, width in zip(columns[:-1], widths, strict=True):
+        drawn.add_column(column, overflow="ellipsis", no_wrap=True, width=width)
+    drawn.add_column(columns[-1], overflow="fold")
     for line in lines:
         drawn.add_row(*(Text(cell) for cell in line))
-    Console().print(drawn)
+    console.print(drawn)
+
+
+def _widths(rows: Sequence[Sequence[str]], screen: int) -> list[int]:
+    """The widths of all columns but the last, which is left its own or at least LAST_LEAST: the
+    widest of the others give way first.
+    """
+    natural = [max(cell_len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    widths, last = natural[:-1], min(natural[-1], LAST_LEAST)
+    while sum(widths) + 2 * len(widths) + last > screen and max(widths, default=0) > OTHERS_LEAST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> None:

@@ -17,7 +17,10 @@ papers = typer.Typer(no_args_is_help=True, help="What came in, with its trend.")
 
 @papers.command("list")
 def list_(limit: Limit = 50, as_json: Json = False, now: Now = None) -> None:
-    """The papers last seen first, with their trend. Example: digest papers list --limit 20"""
+    """The papers last seen first, with their trend.
+
+    Example: digest papers list --limit 20
+    """
     _show(_library(now).recent(limit), as_json)
 
 
@@ -28,7 +31,10 @@ def search(
     as_json: Json = False,
     now: Now = None,
 ) -> None:
-    """Papers that contain a text. Example: digest papers search 'continual learning'"""
+    """Papers that contain a text.
+
+    Example: digest papers search 'continual learning'
+    """
     _show(_library(now).search(text, limit), as_json)
 
 
@@ -38,7 +44,10 @@ def show(
     as_json: Json = False,
     now: Now = None,
 ) -> None:
-    """Everything about one paper. Example: digest papers show 2603.01234"""
+    """Everything about one paper.
+
+    Example: digest papers show 2603.01234
+    """
     found = _library(now).one(paper)
     if as_json:
         emit_json([_object(found)])

@@ -38,7 +38,10 @@ def compose(
 
 
 def deliver(limit: Count = None, processes: Processes = 1, now: Now = None) -> None:
-    """Send what the ledger holds and is due. Example: digest deliver --limit 100"""
+    """Send what the ledger holds and is due.
+
+    Example: digest deliver --limit 100
+    """
     finish(_deliver(limit, processes, now))
 
 
@@ -50,7 +53,10 @@ def send(
     processes: Processes = 1,
     dry_run: DryRun = False,
 ) -> None:
-    """Compose, then deliver: once, now. Example: digest send --only you@example.com"""
+    """Compose, then deliver: once, now.
+
+    Example: digest send --only you@example.com
+    """
     composed = _compose(day, only, now, dry_run, as_json=False)
     delivered = Exit.DONE if dry_run else _deliver(limit, processes, now)
     finish(composed if delivered is Exit.DONE else delivered)

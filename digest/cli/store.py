@@ -36,13 +36,19 @@ def init(dry_run: DryRun = False) -> None:
 
 @db.command("upgrade")
 def upgrade(dry_run: DryRun = False) -> None:
-    """Bring the store to this program's schema. Example: digest db upgrade"""
+    """Bring the store to this program's schema.
+
+    Example: digest db upgrade
+    """
     _upgrade(dry_run)
 
 
 @db.command("current")
 def current() -> None:
-    """Show the store's schema and this program's. Example: digest db current"""
+    """Show the store's schema and this program's.
+
+    Example: digest db current
+    """
     from digest.store import schema
 
     app = open_app()
@@ -51,7 +57,10 @@ def current() -> None:
 
 @db.command("check")
 def check() -> None:
-    """Compare the store's tables with the program's. Example: digest db check"""
+    """Compare the store's tables with the program's.
+
+    Example: digest db check
+    """
     from digest.store import schema
 
     app = open_app()

@@ -116,7 +116,10 @@ def list_(
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
-    """The subscribers, first to last. Example: digest subscribers list --status active"""
+    """The subscribers, first to last.
+
+    Example: digest subscribers list --status active
+    """
     from digest.store.database import reading
     from digest.store.subscribers import listed
 
@@ -131,7 +134,10 @@ def list_(
 
 @subscribers.command("show")
 def show(email: Email, as_json: Json = False) -> None:
-    """One subscriber, whole. Example: digest subscribers show ada@example.com"""
+    """One subscriber, whole.
+
+    Example: digest subscribers show ada@example.com
+    """
     from digest.store.database import reading
     from digest.store.subscribers import by_email
 
@@ -219,7 +225,10 @@ def confirm(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
 
 @subscribers.command("pause")
 def pause(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
-    """Stop the digests for a while. Example: digest subscribers pause ada@example.com"""
+    """Stop the digests for a while.
+
+    Example: digest subscribers pause ada@example.com
+    """
     from digest.domain.subscribers import Channel
     from digest.services.subscribe import pause as step
 
@@ -233,7 +242,10 @@ def pause(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
 
 @subscribers.command("resume")
 def resume(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
-    """Go on after a pause. Example: digest subscribers resume ada@example.com"""
+    """Go on after a pause.
+
+    Example: digest subscribers resume ada@example.com
+    """
     from digest.domain.subscribers import Channel
     from digest.services.subscribe import resume as step
 
