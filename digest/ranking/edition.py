@@ -132,4 +132,8 @@ class EditionRanker:
 
     def _alike(self, one: int, other: int) -> bool:
         a, b = self._titles[one], self._titles[other]
-        return bool(a) and len(a & b) >= ALIKE * len(a | b)
+        size, other_size = len(a), len(b)
+        if min(size, other_size) < ALIKE * max(size, other_size) or not size:
+            return False
+        shared = len(a & b)
+        return shared >= ALIKE * (size + other_size - shared)

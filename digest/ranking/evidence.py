@@ -25,7 +25,7 @@ from math import log
 
 from digest.domain.digests import Where
 from digest.ranking.statistics import TITLE_WEIGHT, Statistics
-from digest.ranking.vocabulary import STOP_WORDS, Token, is_ideograph
+from digest.ranking.vocabulary import STOP_WORDS, Token, is_ideograph, is_name
 
 STEMMED = 0.75
 STEM_ALONE = 0.5
@@ -40,6 +40,7 @@ _ABSTRACT = 1 << 20  # positions from here on are the abstract's
 _LONG = 300  # words; a mention in a longer abstract tells less
 
 Names = frozenset[str]
+Column = Sequence[int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +66,7 @@ class Phrase:
     """An interest's words: the forms and stems each may have, and which of them tell something."""
 
     forms: tuple[Names, ...]
-    stems: tuple[Names, ...]
+    stems: tuple[Names | None, ...]
     telling: tuple[int, ...]
     loose: bool
     special: float
@@ -75,17 +76,25 @@ class Phrase:
         """The phrase of an interest's text and tokens.
 
         A word typed in lower case may be a name, whose last letter is no plural: `aids` is `aid` or
-        `AIDS`. `loose` says that words may stand apart, which means nothing for ideographs.
+        `AIDS`. Names and words of up to three letters have no stem (None): `RAG` is not `ragged`.
+        `loose` says that words may stand apart, which means nothing for ideographs.
         """
         plain = [text[word.start : word.end].casefold() for word in words]
         share = statistics.share([word.stem for word in words]) if words else 1.0
         return cls(
             forms=tuple(frozenset((w.form, p)) for w, p in zip(words, plain, strict=True)),
-            stems=tuple(frozenset((w.stem, p)) for w, p in zip(words, plain, strict=True)),
+            stems=tuple(
+                frozenset((w.stem, p)) if _has_stem(text[w.start : w.end], w.form) else None
+                for w, p in zip(words, plain, strict=True)
+            ),
             telling=tuple(n for n, w in enumerate(words) if w.form not in STOP_WORDS),
             loose=not any(is_ideograph(word.form) for word in words),
             special=min(1.0, max(LEAST_SPECIAL, log(share) / log(0.01))),
         )
+
+    def names(self, number: int) -> Names:
+        """The forms and stems that the word of that number may have."""
+        return self.forms[number] | (self.stems[number] or frozenset())
 
 
 class Page:
@@ -107,7 +116,7 @@ class Page:
 
 def holds(page: Page, phrase: Phrase) -> bool:
     """Whether the phrase stands in title or abstract word for word, but for hyphens and plurals."""
-    return bool(phrase.telling) and bool(_runs(page.forms, phrase.forms))
+    return bool(phrase.telling) and bool(_runs(_by_form(page, phrase)))
 
 
 def evidence(page: Page, phrase: Phrase) -> Evidence | None:
@@ -118,13 +127,16 @@ def evidence(page: Page, phrase: Phrase) -> Evidence | None:
     if not phrase.telling:
         return None
     title, abstract = _Found(), _Found()
-    exact = _runs(page.forms, phrase.forms)
-    _collect(title, abstract, exact, len(phrase.forms), 1.0)
+    by_form = _by_form(page, phrase)
+    exact = _runs(by_form)
+    size = len(phrase.forms)
+    _collect(title, abstract, exact, size, 1.0)
     if phrase.loose:
-        by_stem = [at for at in _runs(page.stems, phrase.stems) if at not in exact]
-        value = STEMMED if len(phrase.stems) > 1 else STEM_ALONE
-        _collect(title, abstract, by_stem, len(phrase.stems), value)
-        _apart(page, phrase, title, abstract)
+        by_stem = _by_stem(page, phrase)
+        wider = [at for at in _runs(by_stem) if at not in exact]
+        _collect(title, abstract, wider, size, STEMMED if size > 1 else STEM_ALONE)
+        telling = {phrase.forms[n]: n for n in phrase.telling}.values()
+        _apart([by_form[n] for n in telling], [by_stem[n] for n in telling], title, abstract)
     length = max(1.0, len(page.abstract) / _LONG)
     weight = TITLE_WEIGHT * title.value + phrase.special * abstract.value / length
     if not weight:
@@ -155,20 +167,20 @@ def _collect(
         field.add([(start, start + size)], value)
 
 
-def _apart(page: Page, phrase: Phrase, title: _Found, abstract: _Found) -> None:
-    """Add the evidence of words that stand apart, to the fields without the phrase itself."""
-    names = {phrase.stems[n]: None for n in phrase.telling}
-    if len(names) < 2 or (title.value and abstract.value):
+def _apart(
+    exact: Sequence[Column], wide: Sequence[Column], title: _Found, abstract: _Found
+) -> None:
+    """Add the evidence of telling words that stand apart, to the fields without the phrase.
+
+    `exact` and `wide` are the words' positions by form and by stem.
+    """
+    if len(wide) < 2 or not all(wide):
         return
-    places = [_places(page.stems, name) for name in names]
-    if not all(places):
-        return
-    exact = [_places(page.forms, phrase.forms[n]) for n in phrase.telling]
-    span = len(names) + NEAR_SLACK
+    span = len(wide) + NEAR_SLACK
     _add_near(title, abstract, _near(exact, span) if all(exact) else (), NEAR)
-    _add_near(title, abstract, _near(places, span), NEAR_STEMMED)
-    inside = [[at - _ABSTRACT for at in column if at >= _ABSTRACT] for column in places]
-    if not abstract.value and len(names) >= 3 and all(inside):
+    _add_near(title, abstract, _near(wide, span), NEAR_STEMMED)
+    inside = [[at - _ABSTRACT for at in column if at >= _ABSTRACT] for column in wide]
+    if not abstract.value and len(wide) >= 3 and all(inside):
         abstract.add([(column[0], column[0] + 1) for column in inside], SCATTERED)
 
 
@@ -183,7 +195,7 @@ def _add_near(
             field.add([(at - start, at - start + 1) for at in group], value)
 
 
-def _near(places: Sequence[Sequence[int]], span: int) -> Iterable[tuple[int, ...]]:
+def _near(places: Sequence[Column], span: int) -> Iterable[tuple[int, ...]]:
     """Groups of one position per word that lie within `span` words, around the rarest word."""
     rarest = min(places, key=len)
     for at in rarest:
@@ -192,15 +204,14 @@ def _near(places: Sequence[Sequence[int]], span: int) -> Iterable[tuple[int, ...
             yield group
 
 
-def _nearest(column: Sequence[int], at: int) -> int:
+def _nearest(column: Column, at: int) -> int:
     after = bisect_left(column, at)
     around = column[max(after - 1, 0) : after + 1]
     return min(around, key=lambda place: abs(place - at))
 
 
-def _runs(places: Mapping[str, Sequence[int]], words: Sequence[Names]) -> list[int]:
+def _runs(columns: Sequence[Column]) -> list[int]:
     """The positions at which the words stand one after the other."""
-    columns = [_places(places, names) for names in words]
     if not all(columns):
         return []
     rest = [frozenset(column) for column in columns[1:]]
@@ -209,6 +220,22 @@ def _runs(places: Mapping[str, Sequence[int]], words: Sequence[Names]) -> list[i
     ]
 
 
-def _places(places: Mapping[str, Sequence[int]], names: Names) -> Sequence[int]:
+def _by_form(page: Page, phrase: Phrase) -> list[Column]:
+    return [_places(page.forms, forms) for forms in phrase.forms]
+
+
+def _by_stem(page: Page, phrase: Phrase) -> list[Column]:
+    """Where each word stands by its stem, or by its form if it has none."""
+    return [
+        _places(page.forms, forms) if stems is None else _places(page.stems, stems)
+        for forms, stems in zip(phrase.forms, phrase.stems, strict=True)
+    ]
+
+
+def _places(places: Mapping[str, Column], names: Names) -> Column:
     found = [places[name] for name in names if name in places]
     return found[0] if len(found) == 1 else sorted({at for column in found for at in column})
+
+
+def _has_stem(word: str, form: str) -> bool:
+    return len(form) > 3 and not is_name(word)

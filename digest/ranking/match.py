@@ -113,9 +113,11 @@ class Matcher:
         return Phrase.of(text, self._compounds.parted(tokens(text)), self._statistics)
 
     def _candidates(self, phrase: Phrase) -> list[int]:
-        """The papers with all telling words, by stem or as names."""
+        """The papers with all telling words, by form or stem."""
         columns = [
-            set().union(*(self._holders.get(name, ()) for name in phrase.stems[n]))
+            set().union(
+                *(self._holders.get(name, ()) for name in phrase.stems[n] or phrase.forms[n])
+            )
             for n in phrase.telling
         ]
         return sorted(set.intersection(*columns)) if columns else []
@@ -150,8 +152,8 @@ def _postings(pages: Sequence[Page]) -> dict[str, list[int]]:
     """The papers that hold a word, by its stem and by its form (which differ for names)."""
     holders: dict[str, list[int]] = defaultdict(list)
     for number, page in enumerate(pages):
-        for stem in page.stems:
-            holders[stem].append(number)
+        for name in page.stems.keys() | page.forms.keys():
+            holders[name].append(number)
     return dict(holders)
 
 

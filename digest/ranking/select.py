@@ -133,8 +133,9 @@ def _fill(
     for paper in sorted(set(first), key=lambda paper: (-score[paper], paper)):
         if len(chosen) < max_papers:
             _take(paper, chosen, alike)
-    rest = score[found]
-    rest[np.isin(found, first)] = 0.0
+    left = score.copy()
+    left[list(first)] = 0.0  # chosen, or a near-copy of one chosen
+    rest = left[found]
     leads = leader[found]
     for paper in chosen:
         rest[leads == leader[paper]] *= FADE

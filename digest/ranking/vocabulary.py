@@ -82,7 +82,7 @@ def word_names(word: str) -> tuple[str, str]:
     """`form` and `stem` of one word, as spelled; both empty for a word of invisible characters."""
     visible = word[:-2] if word.endswith(("'s", "’s")) else word
     folded = fold(visible)
-    if _NAME.search(visible):
+    if is_name(visible):
         name = fold(_NAME_PLURAL.sub("", visible))
         return name, name
     return _singular(folded), _stemmer.stemWord(_IRREGULAR.get(folded, folded))
@@ -116,6 +116,11 @@ def fold(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     kept = "".join(c for c in decomposed if unicodedata.category(c) not in ("Mn", "Cf"))
     return unicodedata.normalize("NFKC", kept).translate(_FOLDS)
+
+
+def is_name(word: str) -> bool:
+    """Whether a word is spelled as an acronym or the name of a model: `RAG`, `LoRA`, `3D`."""
+    return _NAME.search(word) is not None
 
 
 def is_ideograph(form: str) -> bool:
