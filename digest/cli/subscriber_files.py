@@ -1,0 +1,90 @@
+"""`digest subscribers import, export`: people in and out as CSV or JSONL."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digest.cli.context import Exit, Now, finish, open_app
+from digest.cli.output import DryRun, note, progress, say
+from digest.errors import UsageError
+
+if TYPE_CHECKING:
+    from digest.services.rowfiles import Format
+
+
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .csv or .jsonl file; - for stdin.")
+    ],
+    form: Annotated[str, typer.Option("--format", help="csv or jsonl; else by the ending.")] = "",
+    dry_run: DryRun = False,
+    now: Now = None,
+) -> None:
+    """Add and change subscribers from a file; the same file twice changes nothing.
+
+    Example: digest subscribers import people.csv --dry-run
+    """
+    from digest.services.transfer import import_subscribers
+
+    file_format = _format(file, form)
+    if str(file) != "-" and not file.is_file():
+        raise UsageError(f"file {file} does not exist")
+    app = open_app(now)
+    stream = sys.stdin.buffer if str(file) == "-" else file.open("rb")
+    with stream, progress("importing") as step:
+        done = import_subscribers(
+            app.engine,
+            stream,
+            file_format,
+            defaults=app.new_preferences,
+            now=app.clock(),
+            keys=app.keys,
+            dry_run=dry_run,
+            each=step,
+        )
+    for line, reason in done.rejected:
+        note(f"line {line}: {reason}")
+    counts = f"{done.added} added · {done.changed} changed · {done.unchanged} unchanged"
+    rejected = f" · {len(done.rejected)} rejected" if done.rejected else ""
+    say(counts + rejected + (" · dry run, nothing was written" if dry_run else ""))
+    finish(Exit.PARTLY if done.rejected else Exit.DONE)
+
+
+def export(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .csv or .jsonl file; - for stdout.")
+    ],
+    form: Annotated[str, typer.Option("--format", help="csv or jsonl; else by the ending.")] = "",
+) -> None:
+    """Write all subscribers into a file that import reads.
+
+    Example: digest subscribers export people.csv
+    """
+    from digest.services.transfer import export_subscribers
+    from digest.store.database import reading
+
+    file_format = _format(file, form)
+    app = open_app()
+    with reading(app.engine) as session:
+        lines = export_subscribers(session, file_format)
+        if str(file) == "-":
+            sys.stdout.writelines(lines)
+            return
+        try:
+            with file.open("w", encoding="utf-8", newline="") as sink:
+                sink.writelines(lines)
+        except OSError as exc:
+            raise UsageError(f"{file} cannot be written: {exc}") from exc
+    say(f"wrote {file}")
+
+
+def _format(file: Path, form: str) -> "Format":
+    from digest.services.rowfiles import Format
+
+    name = form or file.suffix.lstrip(".").lower()
+    try:
+        return Format(name)
+    except ValueError as exc:
+        raise UsageError(f"--format {name or '(missing)'}: give csv or jsonl") from exc

@@ -1,0 +1,116 @@
+"""`digest subscribers confirm, pause, resume, remove, erase`: the steps that change a status."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from digest.cli.context import Now, open_app
+from digest.cli.output import DryRun, say
+from digest.cli.subscriber_options import Email
+from digest.domain.subscribers import Channel, Subscriber, SubscriberId
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from digest.app import App
+
+
+class _Step(Protocol):
+    def __call__(
+        self,
+        session: "Session",
+        subscriber_id: SubscriberId,
+        *,
+        channel: Channel,
+        now: datetime,
+    ) -> Subscriber: ...
+
+
+def confirm(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
+    """Confirm for a subscriber who asked for it.
+
+    Example: digest subscribers confirm ada@example.com
+    """
+    from functools import partial
+
+    from digest.services import subscribe
+
+    app = open_app(now)
+    _take(app, email, dry_run, partial(subscribe.confirm, keys=app.keys))
+
+
+def pause(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
+    """Stop the digests for a while.
+
+    Example: digest subscribers pause ada@example.com
+    """
+    from digest.services import subscribe
+
+    _take(open_app(now), email, dry_run, subscribe.pause)
+
+
+def resume(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
+    """Go on after a pause.
+
+    Example: digest subscribers resume ada@example.com
+    """
+    from digest.services import subscribe
+
+    _take(open_app(now), email, dry_run, subscribe.resume)
+
+
+def remove(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
+    """Unsubscribe: no mail any more, and no import brings them back.
+
+    Example: digest subscribers remove ada@example.com
+    """
+    from digest.services import subscribe
+
+    _take(open_app(now), email, dry_run, subscribe.unsubscribe)
+
+
+def erase(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
+    """Forget a subscriber; only a keyed hash stays, so that no import brings them back.
+
+    Example: digest subscribers erase ada@example.com
+    """
+    from digest.services import subscribe
+
+    app = open_app(now)
+
+    def forget(session: "Session", at: datetime) -> Subscriber:
+        person = find(session, email)
+        subscribe.erase(session, person.id, now=at, keys=app.keys)
+        return person
+
+    person = changed(app, dry_run, forget)
+    say(f"{'would erase' if dry_run else 'erased'} {person.email}")
+
+
+def changed(
+    app: "App", dry_run: bool, step: "Callable[[Session, datetime], Subscriber]"
+) -> Subscriber:
+    """Run one change in one transaction; a dry run takes it back."""
+    from digest.store.database import transaction
+
+    with transaction(app.engine) as session:
+        person = step(session, app.clock())
+        if dry_run:
+            session.rollback()
+    return person
+
+
+def find(session: "Session", email: str) -> Subscriber:
+    """The subscriber of that address. Raises NotFound."""
+    from digest.store.subscribers import by_email
+
+    return by_email(session, email)
+
+
+def _take(app: "App", email: str, dry_run: bool, step: _Step) -> None:
+    person = changed(
+        app,
+        dry_run,
+        lambda session, at: step(session, find(session, email).id, channel=Channel.CLI, now=at),
+    )
+    say(f"{person.email} {'would be' if dry_run else 'is'} {person.status.value}")
