@@ -3,7 +3,7 @@
 import os
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine, make_url
 
 from digest.domain.schedule import Schedule
-from digest.domain.subscribers import Preferences
+from digest.domain.subscribers import Preferences, SubscriberId
 from digest.errors import ConfigError
 from digest.services.subscribe import Keys
 from digest.settings import Loaded, Settings, with_secrets
@@ -154,9 +154,13 @@ class App:
         return self.composer.compose(who or Who(), self.clock(), dry_run=dry_run)
 
     def deliver(
-        self, *, limit: int | None = None, stop: Callable[[], bool] = lambda: False
+        self,
+        *,
+        limit: int | None = None,
+        only: Sequence[SubscriberId] = (),
+        stop: Callable[[], bool] = lambda: False,
     ) -> "Delivered":
-        """Send what the ledger holds and is due."""
+        """Send what the ledger holds and is due, `only` to these subscribers where any is named."""
         from digest.services.deliver import DeliverOptions, Post, deliver
 
         delivery = self.settings.delivery
@@ -168,6 +172,7 @@ class App:
             connections=self.settings.smtp.connections,
             pepper=self.pepper,
             limit=limit,
+            only=tuple(only),
         )
         post = Post(engine=self.engine, relay=self._relay, mailroom=self.mailroom, clock=self.clock)
         return deliver(post, options, stop)

@@ -112,8 +112,12 @@ class Daemon:
         summary = self._app.compose()
         if summary.due:
             log.info("composed", **summary.as_fields())
+        for email, error in summary.failed:
+            log.error("not composed", email=email, error=error)
 
     def _deliver(self) -> None:
         summary = self._app.deliver(stop=self._stop.is_set)
         if summary.anything:
             log.info("delivered", **summary.as_fields())
+        for email, problem in summary.problems:
+            log.warning("not delivered", email=email, problem=problem)

@@ -1,8 +1,8 @@
 """Several sender processes on one store: each claims its own batches, so none needs the others."""
 
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing import get_context
 
 from digest.app import App
@@ -10,20 +10,24 @@ from digest.services.deliver import Delivered
 from digest.settings import Loaded
 
 
-def deliver_with(app: App, processes: int, limit: int | None) -> Delivered:
-    """Deliver with so many processes side by side; `limit` is shared out among them."""
+def deliver_with(
+    app: App, processes: int, limit: int | None, now: datetime | None = None
+) -> Delivered:
+    """Deliver with so many processes side by side; `limit` is shared out among them.
+
+    `now` replaces the clock of all of them.
+    """
     app.mailroom.check()  # a wrong template must stop us before the first process starts
     shares = [None] * processes if limit is None else _shares(limit, processes)
     total = Delivered()
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for done in pool.map(_deliver, [app.loaded] * len(shares), shares):
+        for done in pool.map(partial(_deliver, app.loaded, now), shares):
             total.add(done)
     return total
 
 
-def _deliver(loaded: Loaded, limit: int | None) -> Delivered:
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731
-    return App(loaded, clock).deliver(limit=limit)
+def _deliver(loaded: Loaded, now: datetime | None, limit: int | None) -> Delivered:
+    return App(loaded, lambda: now or datetime.now(UTC)).deliver(limit=limit)
 
 
 def _shares(limit: int, processes: int) -> list[int | None]:

@@ -10,6 +10,8 @@ from digest.cli.context import Day, Exit, Now, finish, open_app
 from digest.cli.output import DryRun, Json, emit_json, fail, note, progress, say
 
 if TYPE_CHECKING:
+    from digest.app import App
+    from digest.domain.subscribers import SubscriberId
     from digest.services.compose import Composed, ComposedDigest
     from digest.services.deliver import Delivered
 
@@ -42,7 +44,7 @@ def deliver(limit: Count = None, processes: Processes = 1, now: Now = None) -> N
 
     Example: digest deliver --limit 100
     """
-    finish(_deliver(limit, processes, now))
+    finish(_deliver(limit, processes, now, ()))
 
 
 def send(
@@ -53,12 +55,12 @@ def send(
     processes: Processes = 1,
     dry_run: DryRun = False,
 ) -> None:
-    """Compose, then deliver: once, now.
+    """Compose, then deliver: once, now; with --only to these addresses alone.
 
     Example: digest send --only you@example.com
     """
     composed = _compose(day, only, now, dry_run, as_json=False)
-    delivered = Exit.DONE if dry_run else _deliver(limit, processes, now)
+    delivered = Exit.DONE if dry_run else _deliver(limit, processes, now, tuple(only or ()))
     finish(composed if delivered is Exit.DONE else delivered)
 
 
@@ -121,18 +123,33 @@ def _compose(day: date | None, only: Only, now: Now, dry_run: bool, as_json: boo
     return Exit.PARTLY if done.composed else Exit.FAILED
 
 
-def _deliver(limit: int | None, processes: int, now: Now) -> Exit:
+def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...]) -> Exit:
     from digest.processes import deliver_with
 
     app = open_app(now)
+    people = _ids(app, only)
+    if only and not people:
+        return Exit.DONE  # composing has named the strangers
     with progress("sending"):
-        done = app.deliver(limit=limit) if processes == 1 else deliver_with(app, processes, limit)
+        if processes == 1 or only:
+            done = app.deliver(limit=limit, only=people)
+        else:
+            done = deliver_with(app, processes, limit, now)
     say(_delivered_line(done))
     for recipient, problem in done.problems:
         note(f"{recipient}: {problem}")
     if done.relay_error:
         fail(done.relay_error)
     return _delivered_code(done)
+
+
+def _ids(app: "App", emails: tuple[str, ...]) -> "list[SubscriberId]":
+    from digest.store.database import reading
+    from digest.store.subscribers import find_by_email
+
+    with reading(app.engine) as session:
+        found = [find_by_email(session, email) for email in emails]
+    return [person.id for person in found if person]
 
 
 def _delivered_code(done: "Delivered") -> Exit:

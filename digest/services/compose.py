@@ -18,7 +18,7 @@ from digest.domain.editions import Edition, EditionId
 from digest.domain.papers import PaperId
 from digest.domain.schedule import due_dates, first_due, is_chosen, local_date
 from digest.domain.subscribers import Status, Subscriber, SubscriberId
-from digest.errors import Refused
+from digest.errors import NotFound, Refused
 from digest.ranking.edition import EditionRanker
 from digest.ranking.statistics import Statistics
 from digest.services.library import trends_of
@@ -141,10 +141,10 @@ class Composer:
         """Write the digests and skips of `who` into the ledger, with the next instants.
 
         `each` is called with every outcome that was written. A dry run does the same and takes it
-        all back. Raises NotFound or Refused for an address of `who.only` that can get no digest.
+        all back. An address of `who.only` that can get no digest is named among the failed.
         """
         done = Composed()
-        for plans in self._plans(who, now):
+        for plans in self._plans(who, now, done):
             pool = self._pool_at(now, dry_run=dry_run)
             done.edition_id = None if dry_run else pool.edition.id
             done.papers = pool.size
@@ -178,10 +178,17 @@ class Composer:
             domain=self._policy.domain,
         )
 
-    def _plans(self, who: Who, now: datetime) -> Iterator[list[_Plan]]:
+    def _plans(self, who: Who, now: datetime, done: Composed) -> Iterator[list[_Plan]]:
         """Chunks of plans, none of them empty."""
         if who.only:
-            yield [self._plan_for(email, who.digest_on, now) for email in dict.fromkeys(who.only)]
+            plans = []
+            for email in dict.fromkeys(who.only):
+                try:
+                    plans.append(self._plan_for(email, who.digest_on, now))
+                except (NotFound, Refused) as exc:
+                    done.failed.append((email, str(exc)))
+            if plans:
+                yield plans
             return
         after = SubscriberId(0)
         while True:

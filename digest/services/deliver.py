@@ -24,6 +24,7 @@ from digest.domain.deliveries import (
     Result,
     State,
 )
+from digest.domain.subscribers import SubscriberId
 from digest.errors import (
     DigestError,
     InDoubtError,
@@ -43,7 +44,7 @@ PROBLEMS_MOST = 50
 class DeliverOptions:
     """How the ledger is worked off: who owns the leases, for how long, and how many at once.
 
-    `limit` None sends all that is due.
+    `limit` None sends all that is due; `only` sends to these subscribers alone, where it names any.
     """
 
     owner: str
@@ -52,6 +53,7 @@ class DeliverOptions:
     connections: int
     pepper: str
     limit: int | None = None
+    only: tuple[SubscriberId, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -153,7 +155,8 @@ class _Run:
         if options.limit is not None:
             limit = min(limit, options.limit - self._begun)
         with transaction(self._post.engine) as session:
-            rows = ledger.claim(session, options.owner, self._post.clock(), options.lease, limit)
+            now, lease = self._post.clock(), options.lease
+            rows = ledger.claim(session, options.owner, now, lease, limit, only=options.only)
             return self._post.mailroom.outgoing(session, rows)
 
     @contextlib.asynccontextmanager

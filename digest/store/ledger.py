@@ -5,6 +5,7 @@ lease, begun just before its message goes out, and recorded with what the relay 
 lease any more writes nothing. Only begun rows can be in doubt.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -28,7 +29,7 @@ from digest.domain.deliveries import (
 )
 from digest.domain.digests import Digest
 from digest.domain.editions import EditionId
-from digest.domain.subscribers import Status, Subscriber, address_hash
+from digest.domain.subscribers import Status, Subscriber, SubscriberId, address_hash
 from digest.errors import StoreError
 from digest.store import contents, subscribers, suppressions
 from digest.store.outbox import FREE
@@ -70,15 +71,24 @@ class Start(StrEnum):
 
 
 def claim(
-    session: Session, owner: str, now: datetime, lease: timedelta, limit: int
+    session: Session,
+    owner: str,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    *,
+    only: Sequence[SubscriberId] = (),
 ) -> list[Claimed]:
-    """Lease to `owner` the rows that are due, at most `limit`, in the order in which they are.
+    """Lease to `owner` the rows that are due, at most `limit`, in the order in which they are;
+    with `only` just those of these subscribers.
 
     Rows of expired leases come back first: those never begun as they were, those begun as in doubt.
     """
     _take_back_expired(session, now)
     named = _deliveries.c.subscriber_id.is_not(None)
     waiting = select(_deliveries.c.id).where(_WAITING, _deliveries.c.due_at <= now, named)
+    if only:
+        waiting = waiting.where(_deliveries.c.subscriber_id.in_(only))
     picked = _locked(waiting.order_by(_deliveries.c.due_at, _deliveries.c.id).limit(limit))
     taken = (
         update(_deliveries)

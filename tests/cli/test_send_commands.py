@@ -82,6 +82,17 @@ def test_only_composes_at_once_and_never_replaces_a_digest(ready: Desk, sink: Si
     assert ready.run("compose", "--only", "nobody@example.com").code == 1
 
 
+def test_send_only_mails_nobody_else(ready: Desk, sink: Sink) -> None:
+    ready.ok("subscribers", "add", "bob@example.com", "-i", "continual learning", "--confirmed")
+    ready.ok("compose", "--date", "2026-03-12")
+    ended = ready.run("send", "--only", "ada@example.com", "--only", "eve@example.com")
+    assert ended.code == 3
+    assert "eve@example.com" in ended.err
+    assert {mail.recipient for mail in sink.received} == {"ada@example.com"}
+    ready.ok("deliver")
+    assert {mail.recipient for mail in sink.received} == {"ada@example.com", "bob@example.com"}
+
+
 def test_who_is_not_due_gets_nothing(ready: Desk) -> None:
     ready.ok("compose", "--date", "2026-03-12", "--now", "2026-03-12T09:00Z")
     assert "0 due" in ready.ok("compose", "--now", "2026-03-12T09:05Z").out
