@@ -12,6 +12,7 @@ from digest.errors import SourceUnreachable
 MOST_BYTES = 10_000_000
 _ENCODINGS = {"": None, "identity": None, "gzip": 47, "x-gzip": 47, "deflate": 47}
 _RAW_DEFLATE = -15
+_GZIP = b"\x1f\x8b"  # how every member begins (RFC 1952 §2.3.1)
 
 
 class TooLarge(SourceUnreachable):
@@ -42,10 +43,19 @@ def _bounded(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def _unpacked(chunks: Iterable[bytes], window: int, most: int) -> bytes:
+    """All members of a stream; what follows the last one, if it is no other, is padding."""
     stream, out, started = zlib.decompressobj(window), bytearray(), False
+    held = b""  # the first bytes of a stream, until there are enough to tell what it is
     for chunk in chunks:
-        data = chunk
+        data = held + chunk
+        if (stream.eof or not started) and len(data) < len(_GZIP):
+            held = data
+            continue
         while data:
+            if stream.eof:
+                if not data.startswith(_GZIP):
+                    return bytes(out)
+                stream = zlib.decompressobj(window)
             try:
                 out += stream.decompress(data, most - len(out) + 1)
             except zlib.error:
@@ -56,11 +66,10 @@ def _unpacked(chunks: Iterable[bytes], window: int, most: int) -> bytes:
             started = True
             if len(out) > most:
                 raise TooLarge(f"the reply unpacks to more than {most:,} bytes")
-            data = stream.unconsumed_tail
-            if stream.eof:
-                if not stream.unused_data.startswith(b"\x1f\x8b"):
-                    return bytes(out)  # what follows the last member is padding
-                data, stream = stream.unused_data, zlib.decompressobj(window)
-    if started and not stream.eof:
+            data = stream.unconsumed_tail or stream.unused_data
+            if stream.eof and len(data) < len(_GZIP):
+                break
+        held = data
+    if not stream.eof and (started or held):
         raise EOFError("the packed reply ends too early")
     return bytes(out)
