@@ -5,8 +5,9 @@ A digest names its reason, so a pick needs more than a stray word of the interes
     as a phrase    the words one after the other                              1
                    the same by stems (`continually learns`)                   ¾
                    a single word by its stem alone (`reasons` for `reasoning`) ½
-    near           all telling words, in any order, within two words more
-                   than they are                                              ½
+    near           all telling words, in any order, with one other word among
+                   two, with two among more; none tied to another word by a
+                   hyphen (`vision-language-action models`)                   ½
                    the same by stems (`learning in continuous time`)          0.3
     scattered      three or more telling words by stem, all in the abstract   ⅓
 
@@ -32,12 +33,14 @@ STEM_ALONE = 0.5
 NEAR = 0.5
 NEAR_STEMMED = 0.3
 SCATTERED = 1 / 3
-NEAR_SLACK = 2
+NEAR_SLACK = 2  # other words among three or more; one less among two
 LEAST_SPECIAL = 0.15
 CEILING = 0.99
 
 _ABSTRACT = 1 << 20  # positions from here on are the abstract's
 _LONG = 300  # words; a mention in a longer abstract tells less
+
+_NO_WORD = Token("", "", 0, 0, False)
 
 Names = frozenset[str]
 Column = Sequence[int]
@@ -113,6 +116,11 @@ class Page:
                 self.stems[word.stem].append(at)
         self.forms.default_factory = self.stems.default_factory = None
 
+    def word(self, at: int) -> Token:
+        """The word at a position; before the first of a field a word tied to nothing."""
+        words, number = (self.title, at) if at < _ABSTRACT - 1 else (self.abstract, at - _ABSTRACT)
+        return words[number] if number >= 0 else _NO_WORD
+
 
 def holds(page: Page, phrase: Phrase) -> bool:
     """Whether the phrase stands in title or abstract word for word, but for hyphens and plurals."""
@@ -135,8 +143,10 @@ def evidence(page: Page, phrase: Phrase) -> Evidence | None:
         by_stem = _by_stem(page, phrase)
         wider = [at for at in _runs(by_stem) if at not in exact]
         _collect(title, abstract, wider, size, STEMMED if size > 1 else STEM_ALONE)
-        telling = {phrase.forms[n]: n for n in phrase.telling}.values()
-        _apart([by_form[n] for n in telling], [by_stem[n] for n in telling], title, abstract)
+        if not (title.value and abstract.value):
+            telling = {phrase.forms[n]: n for n in phrase.telling}.values()
+            free = _untied(page, [by_stem[n] for n in telling])
+            _apart([by_form[n] for n in telling], free, title, abstract)
     length = max(1.0, len(page.abstract) / _LONG)
     weight = TITLE_WEIGHT * title.value + phrase.special * abstract.value / length
     if not weight:
@@ -172,16 +182,32 @@ def _apart(
 ) -> None:
     """Add the evidence of telling words that stand apart, to the fields without the phrase.
 
-    `exact` and `wide` are the words' positions by form and by stem.
+    `exact` and `wide` are the words' positions by form and by stem; only those in `wide` count.
     """
     if len(wide) < 2 or not all(wide):
         return
-    span = len(wide) + NEAR_SLACK
-    _add_near(title, abstract, _near(exact, span) if all(exact) else (), NEAR)
+    span = len(wide) + min(NEAR_SLACK, len(wide) - 1)
+    pairs = zip(exact, wide, strict=True)
+    both = [[at for at in column if at in allowed] for column, allowed in pairs]
+    _add_near(title, abstract, _near(both, span) if all(both) else (), NEAR)
     _add_near(title, abstract, _near(wide, span), NEAR_STEMMED)
     inside = [[at - _ABSTRACT for at in column if at >= _ABSTRACT] for column in wide]
     if not abstract.value and len(wide) >= 3 and all(inside):
         abstract.add([(column[0], column[0] + 1) for column in inside], SCATTERED)
+
+
+def _untied(page: Page, columns: Sequence[Column]) -> list[Column]:
+    """The positions without those that a hyphen ties to a word of none of the columns."""
+    ours = {at for column in columns for at in column}
+    return [
+        [
+            at
+            for at in column
+            if (at + 1 in ours or not page.word(at).joined)
+            and (at - 1 in ours or not page.word(at - 1).joined)
+        ]
+        for column in columns
+    ]
 
 
 def _add_near(

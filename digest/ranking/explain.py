@@ -1,11 +1,9 @@
 """The reason for a pick: the interest that brought it, where it stands, and the trend facts."""
 
-from digest.domain.digests import Reason, Where, reason_sentence
+from digest.domain.digests import Reason, Where
 from digest.domain.interests import Interest
 from digest.domain.trends import Trend
 from digest.ranking.match import Matcher
-
-sentence = reason_sentence
 
 
 class Explainer:

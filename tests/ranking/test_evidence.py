@@ -65,6 +65,8 @@ def test_variants_of_a_phrase_match(text: str, title: str) -> None:
         ("continual learning", "Deep learning", "We study learning; it is a continual effort here"),
         ("language models", "World models", "a language of thought " + "x " * 20 + "models"),
         ("language models", "Models", "language"),
+        ("language models", "Vision-Language-Action Models", ""),
+        ("world models", "World-Ego State Modeling", "the world of large models"),
         ("graph neural networks", "Neural networks", "neural networks of many kinds"),
         ("持续学习", "学习", "持 续 学"),
         ("the", "The title of the paper", "the the the"),
