@@ -6,7 +6,7 @@ import typer
 
 from digest.cli.context import Day, Now, open_app
 from digest.cli.output import DryRun, Json, Limit, emit_json, fields, instant, say, table
-from digest.domain.deliveries import DeliveryId, MailKind, State
+from digest.domain.deliveries import MailKind, State
 
 if TYPE_CHECKING:
     from digest.domain.deliveries import Delivery
@@ -34,12 +34,10 @@ def list_(
 
     Example: digest deliveries list --state failed
     """
-    from digest.store.database import reading
-    from digest.store.ledger_read import Which, list_deliveries
+    from digest.services.journal import Journal, Which
 
     which = Which(states=state or [], kinds=kind or [], email=email, digest_on=day)
-    with reading(open_app().engine) as session:
-        found = list_deliveries(session, which, limit=limit)
+    found = Journal(open_app().engine).deliveries(which, limit)
     if as_json:
         emit_json(map(_object, found))
         return
@@ -57,26 +55,20 @@ def show(number: Number, as_json: Json = False) -> None:
     Example: digest deliveries show 17
     """
     from digest.domain.digests import reason_sentence
-    from digest.store.contents import content_from_json
-    from digest.store.database import reading
-    from digest.store.ledger_read import delivery
-    from digest.store.papers import papers_by_id
+    from digest.services.journal import Journal
 
-    with reading(open_app().engine) as session:
-        found = delivery(session, DeliveryId(number))
-        picks = content_from_json(found.picks, found.digest_on).picks if found.digest_on else ()
-        papers = papers_by_id(session, [pick.paper_id for pick in picks])
-    item = _object(found)
+    entry = Journal(open_app().engine).entry(number)
+    item = _object(entry.delivery)
     item["picks"] = [
         {
             "paper": pick.paper_id,
-            "title": papers[pick.paper_id].title if pick.paper_id in papers else None,
+            "title": title,
             "score": round(pick.score, 4),
             "relevance": round(pick.relevance, 4),
             "trend": round(pick.trend, 4),
             "reason": reason_sentence(pick.reason),
         }
-        for pick in picks
+        for pick, title in entry.picks
     ]
     if as_json:
         emit_json([item])
@@ -101,23 +93,15 @@ def retry(
     Example: digest deliveries retry --state held
     """
     from digest.errors import UsageError
-    from digest.store import outbox
-    from digest.store.database import transaction
+    from digest.services.journal import Journal
 
     if not numbers and not state:
         raise UsageError("name deliveries by their numbers, or give --state failed or --state held")
     if any(s not in (State.FAILED, State.HELD) for s in state or ()):
         raise UsageError("only failed and held deliveries can be sent again")
     app = open_app(now)
-    with transaction(app.engine) as session:
-        queued = outbox.retry(
-            session,
-            app.clock(),
-            ids=[DeliveryId(n) for n in numbers or ()],
-            states=state or (State.FAILED, State.HELD),
-        )
-        if dry_run:
-            session.rollback()
+    states = state or (State.FAILED, State.HELD)
+    queued = Journal(app.engine).retry(numbers or (), states, app.clock(), dry_run=dry_run)
     for number in sorted(set(numbers or ()) - set(queued)):
         say(f"delivery {number} is neither failed nor held: left as it is")
     say(f"{'would queue' if dry_run else 'queued'} {len(queued)} again")
@@ -129,11 +113,9 @@ def stats(as_json: Json = False) -> None:
 
     Example: digest deliveries stats
     """
-    from digest.store.database import reading
-    from digest.store.ledger_read import counts
+    from digest.services.journal import Journal
 
-    with reading(open_app().engine) as session:
-        found = counts(session)
+    found = Journal(open_app().engine).counts()
     if as_json:
         emit_json([{"state": state.value, "deliveries": count} for state, count in found.items()])
         return
@@ -149,14 +131,11 @@ def overall(
 
     Example: digest stats --days 30
     """
-    from digest.store.database import reading
-    from digest.store.ledger_read import stats_by_day
-    from digest.store.subscribers import status_counts
+    from digest.services.journal import Journal
 
     app = open_app(now)
-    with reading(app.engine) as session:
-        by_day = stats_by_day(session, app.clock(), days)
-        people = status_counts(session)
+    journal = Journal(app.engine)
+    by_day, people = journal.days(app.clock(), days), journal.people()
     shown = (State.SENT, State.SKIPPED, State.DEFERRED, State.FAILED)
     if as_json:
         emit_json(
@@ -180,14 +159,14 @@ def overall(
 
 
 def _count(found: "Delivery") -> str:
-    from digest.store.contents import paper_ids
+    from digest.services.journal import paper_ids
 
     count = len(paper_ids(found.picks))
     return f"{count} paper{'s' if count != 1 else ''}" if count else ""
 
 
 def _object(found: "Delivery") -> dict[str, Any]:
-    from digest.store.contents import paper_ids
+    from digest.services.journal import paper_ids
 
     return {
         "id": found.id,

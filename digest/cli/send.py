@@ -10,8 +10,6 @@ from digest.cli.context import Day, Exit, Now, finish, open_app
 from digest.cli.output import DryRun, Json, emit_json, fail, note, progress, say
 
 if TYPE_CHECKING:
-    from digest.app import App
-    from digest.domain.subscribers import SubscriberId
     from digest.services.compose import Composed, ComposedDigest
     from digest.services.deliver import Delivered
 
@@ -125,9 +123,10 @@ def _compose(day: date | None, only: Only, now: Now, dry_run: bool, as_json: boo
 
 def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...]) -> Exit:
     from digest.processes import deliver_with
+    from digest.services.roster import ids_of
 
     app = open_app(now)
-    people = _ids(app, only)
+    people = ids_of(app.engine, only)
     if only and not people:
         return Exit.DONE  # composing has named the strangers
     with progress("sending"):
@@ -141,15 +140,6 @@ def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...])
     if done.relay_error:
         fail(done.relay_error)
     return _delivered_code(done)
-
-
-def _ids(app: "App", emails: tuple[str, ...]) -> "list[SubscriberId]":
-    from digest.store.database import reading
-    from digest.store.subscribers import find_by_email
-
-    with reading(app.engine) as session:
-        found = [find_by_email(session, email) for email in emails]
-    return [person.id for person in found if person]
 
 
 def _delivered_code(done: "Delivered") -> Exit:

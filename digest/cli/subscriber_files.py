@@ -62,13 +62,11 @@ def export(
 
     Example: digest subscribers export people.csv
     """
-    from digest.services.transfer import export_subscribers
-    from digest.store.database import reading
+    from digest.services.roster import exported
 
     file_format = _format(file, form)
     app = open_app()
-    with reading(app.engine) as session:
-        lines = export_subscribers(session, file_format)
+    with exported(app.engine, file_format) as lines:
         if str(file) == "-":
             sys.stdout.writelines(lines)
             return

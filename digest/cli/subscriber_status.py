@@ -1,6 +1,5 @@
 """`digest subscribers confirm, pause, resume, remove, erase`: the steps that change a status."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -75,42 +74,27 @@ def erase(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
     Example: digest subscribers erase ada@example.com
     """
     from digest.services import subscribe
+    from digest.services.roster import changed
 
     app = open_app(now)
-
-    def forget(session: "Session", at: datetime) -> Subscriber:
-        person = find(session, email)
-        subscribe.erase(session, person.id, now=at, keys=app.keys)
-        return person
-
-    person = changed(app, dry_run, forget)
+    at = app.clock()
+    person = changed(
+        app.engine,
+        email,
+        lambda session, one: subscribe.erase(session, one.id, now=at, keys=app.keys),
+        dry_run=dry_run,
+    )
     say(f"{'would erase' if dry_run else 'erased'} {person.email}")
 
 
-def changed(
-    app: "App", dry_run: bool, step: "Callable[[Session, datetime], Subscriber]"
-) -> Subscriber:
-    """Run one change in one transaction; a dry run takes it back."""
-    from digest.store.database import transaction
-
-    with transaction(app.engine) as session:
-        person = step(session, app.clock())
-        if dry_run:
-            session.rollback()
-    return person
-
-
-def find(session: "Session", email: str) -> Subscriber:
-    """The subscriber of that address. Raises NotFound."""
-    from digest.store.subscribers import by_email
-
-    return by_email(session, email)
-
-
 def _take(app: "App", email: str, dry_run: bool, step: _Step) -> None:
+    from digest.services.roster import changed
+
+    at = app.clock()
     person = changed(
-        app,
-        dry_run,
-        lambda session, at: step(session, find(session, email).id, channel=Channel.CLI, now=at),
+        app.engine,
+        email,
+        lambda session, one: step(session, one.id, channel=Channel.CLI, now=at),
+        dry_run=dry_run,
     )
     say(f"{person.email} {'would be' if dry_run else 'is'} {person.status.value}")

@@ -1,5 +1,6 @@
 """`digest subscribers`: add, list, show, edit, pause, resume, remove, erase, import, export."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,13 +37,10 @@ from digest.cli.subscriber_options import (
     read_interests,
     without,
 )
-from digest.cli.subscriber_status import changed, find
 from digest.domain.interests import written
 from digest.domain.subscribers import Status
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlmodel import Session
 
     from digest.domain.subscribers import Subscriber
@@ -77,6 +75,7 @@ def add(
     Example: digest subscribers add ada@example.com -i 'continual learning' --confirmed
     """
     from digest.domain.subscribers import Channel
+    from digest.services.roster import added
     from digest.services.subscribe import subscribe
 
     app = open_app(now)
@@ -84,20 +83,17 @@ def add(
     rest = (max_papers, threshold, empty_day, min_matches, text_only)
     preferences = changed_preferences(app.new_preferences, schedule, rest)
     wanted = read_interests(phrases, excluded, authors, categories)
-    person = changed(
-        app,
-        dry_run,
-        lambda session, at: subscribe(
-            session,
-            email,
-            interests=wanted,
-            preferences=preferences,
-            confirmed=confirmed,
-            channel=Channel.CLI,
-            now=at,
-            keys=app.keys,
-        ),
+    step = partial(
+        subscribe,
+        email=email,
+        interests=wanted,
+        preferences=preferences,
+        confirmed=confirmed,
+        channel=Channel.CLI,
+        now=app.clock(),
+        keys=app.keys,
     )
+    person = added(app.engine, step, dry_run=dry_run)
     told = "active" if confirmed else "pending: a confirmation mail is queued"
     say(f"{'would add' if dry_run else 'added'} {person.email}, {told}")
 
@@ -115,11 +111,9 @@ def list_(
 
     Example: digest subscribers list --status active
     """
-    from digest.store.database import reading
-    from digest.store.subscribers import listed
+    from digest.services.roster import listed
 
-    with reading(open_app().engine) as session:
-        found = listed(session, statuses=status or [], contains=search, limit=limit)
+    found = listed(open_app().engine, statuses=status or [], contains=search, limit=limit)
     if as_json:
         emit_json(map(as_object, found))
         return
@@ -133,11 +127,9 @@ def show(email: Email, as_json: Json = False) -> None:
 
     Example: digest subscribers show ada@example.com
     """
-    from digest.store.database import reading
-    from digest.store.subscribers import by_email
+    from digest.services.roster import one
 
-    with reading(open_app().engine) as session:
-        found = as_object(by_email(session, email))
+    found = as_object(one(open_app().engine, email))
     if as_json:
         emit_json([found])
         return
@@ -179,22 +171,23 @@ def edit(
 
     Example: digest subscribers edit ada@example.com --hour 7 -i 'graph neural networks'
     """
+    from digest.services.roster import changed
     from digest.services.subscribe import edit as change
 
     app = open_app(now)
+    at = app.clock()
     schedule = (tz, hour, frequency, weekday)
     rest = (max_papers, threshold, empty_day, min_matches, text_only)
     given = read_interests(phrases, excluded, authors, categories)
 
-    def step(session: "Session", at: "datetime") -> "Subscriber":
-        person = find(session, email)
+    def step(session: "Session", person: "Subscriber") -> "Subscriber":
         kept = () if replace_all else without(person, remove or [])
         preferences = changed_preferences(person.preferences, schedule, rest)
         return change(
             session, person.id, interests=(*kept, *given), preferences=preferences, now=at
         )
 
-    person = changed(app, dry_run, step)
+    person = changed(app.engine, email, step, dry_run=dry_run)
     say(f"{'would change' if dry_run else 'changed'} {person.email}")
 
 

@@ -1,0 +1,69 @@
+"""The roster: subscribers as people read and change them, one transaction a change."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from digest.domain.subscribers import Status, Subscriber, SubscriberId
+from digest.services.rowfiles import Format
+from digest.services.transfer import export_subscribers
+from digest.store import subscribers
+from digest.store.database import reading, transaction
+
+
+def listed(
+    engine: Engine, *, statuses: Sequence[Status] = (), contains: str = "", limit: int = 50
+) -> list[Subscriber]:
+    """Subscribers in order of id; `contains` is a part of the address, `limit` 0 gives all."""
+    with reading(engine) as session:
+        return subscribers.listed(session, statuses=statuses, contains=contains, limit=limit)
+
+
+def one(engine: Engine, email: str) -> Subscriber:
+    """The subscriber of that address. Raises NotFound."""
+    with reading(engine) as session:
+        return subscribers.by_email(session, email)
+
+
+def ids_of(engine: Engine, emails: Sequence[str]) -> list[SubscriberId]:
+    """The ids of those of the addresses that are known."""
+    with reading(engine) as session:
+        found = [subscribers.find_by_email(session, email) for email in emails]
+    return [person.id for person in found if person]
+
+
+def added(engine: Engine, step: Callable[[Session], Subscriber], *, dry_run: bool) -> Subscriber:
+    """Run a step that adds somebody; a dry run does the same and takes it back."""
+    with transaction(engine) as session:
+        person = step(session)
+        if dry_run:
+            session.rollback()
+    return person
+
+
+def changed(
+    engine: Engine,
+    email: str,
+    step: Callable[[Session, Subscriber], Subscriber | None],
+    *,
+    dry_run: bool,
+) -> Subscriber:
+    """Run a step on the subscriber of that address: as they are then, or were, if they are gone.
+
+    A dry run does the same and takes it back. Raises NotFound, and what the step raises.
+    """
+    with transaction(engine) as session:
+        person = subscribers.by_email(session, email)
+        after = step(session, person)
+        if dry_run:
+            session.rollback()
+    return after or person
+
+
+@contextmanager
+def exported(engine: Engine, file_format: Format) -> Iterator[Iterator[str]]:
+    """All subscribers as lines of a file, to be read while the context is open."""
+    with reading(engine) as session:
+        yield export_subscribers(session, file_format)
