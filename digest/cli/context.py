@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.output import fail, note
-from digest.errors import ConfigError, DigestError, UsageError
+from digest.errors import ConfigError, DigestError, InvalidInput, UsageError
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -57,7 +57,7 @@ def exit_codes() -> Iterator[None]:
     """Turn errors of ours into one line on stderr and the exit code that belongs to them."""
     try:
         yield
-    except (ConfigError, UsageError) as exc:
+    except (ConfigError, UsageError, InvalidInput) as exc:
         fail(str(exc))
         sys.exit(Exit.USAGE)
     except DigestError as exc:

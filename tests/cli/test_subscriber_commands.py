@@ -54,7 +54,7 @@ def test_add_without_confirmed_waits_for_a_confirmation_that_is_queued(desk: Des
 )
 def test_bad_address_is_refused_and_nothing_is_added(desk: Desk, email: str) -> None:
     ended = desk.run("subscribers", "add", email, "--confirmed")
-    assert ended.code in (1, 2)
+    assert ended.code == 2
     assert len(ended.err.splitlines()) == 1
     assert desk.ok("subscribers", "list", "--json").json == []
 
@@ -150,7 +150,7 @@ def test_unknown_column_is_refused_by_name(desk: Desk) -> None:
     ended = desk.run(
         "subscribers", "import", desk.write("people.csv", "email,shoe_size\na@b.example,42\n")
     )
-    assert ended.code in (1, 2)
+    assert ended.code == 2
     assert "shoe_size" in ended.err
 
 
