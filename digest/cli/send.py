@@ -37,12 +37,17 @@ def compose(
     finish(_compose(day, only, now, dry_run, as_json))
 
 
-def deliver(limit: Count = None, processes: Processes = 1, now: Now = None) -> None:
+def deliver(
+    limit: Count = None, processes: Processes = 1, dry_run: DryRun = False, now: Now = None
+) -> None:
     """Send what the ledger holds and is due.
 
     Example: digest deliver --limit 100
     """
-    finish(_deliver(limit, processes, now, ()))
+    if dry_run:
+        _say_due(limit, now)
+    else:
+        finish(_deliver(limit, processes, now, ()))
 
 
 def send(
@@ -140,6 +145,14 @@ def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...])
     if done.relay_error:
         fail(done.relay_error)
     return _delivered_code(done)
+
+
+def _say_due(limit: int | None, now: Now) -> None:
+    from digest.services.journal import Journal
+
+    app = open_app(now)
+    due = Journal(app.engine).due(app.clock())
+    say(f"would send {due if limit is None else min(due, limit)} of {due} due")
 
 
 def _delivered_code(done: "Delivered") -> Exit:

@@ -56,6 +56,11 @@ class Journal:
         with reading(self._engine) as session:
             return ledger_read.counts(session)
 
+    def due(self, now: datetime) -> int:
+        """How many deliveries would be sent at `now`."""
+        with reading(self._engine) as session:
+            return ledger_read.due_count(session, now)
+
     def days(self, now: datetime, days: int) -> list[DayStats]:
         """The last `days` UTC days, oldest first."""
         with reading(self._engine) as session:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, func, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
 from sqlmodel import Session
 
 from digest.domain.deliveries import Delivery, DeliveryId, MailKind, State
@@ -86,6 +86,15 @@ def counts(session: Session, which: Which | None = None) -> dict[State, int]:
     query = select(chosen.c.state, func.count()).group_by(chosen.c.state)
     found = {State(state): number for state, number in session.execute(query)}
     return {state: found.get(state, 0) for state in State}
+
+
+def due_count(session: Session, now: datetime) -> int:
+    """How many deliveries a sender could claim at `now`, those of expired leases too."""
+    waiting = _deliveries.c.state.in_([State.QUEUED.value, State.DEFERRED.value])
+    expired = and_(_deliveries.c.state == State.SENDING.value, _deliveries.c.lease_until <= now)
+    due = or_(and_(waiting, _deliveries.c.due_at <= now), expired)
+    named = _deliveries.c.subscriber_id.is_not(None)
+    return int(session.scalar(select(func.count()).select_from(_deliveries).where(due, named)) or 0)
 
 
 def has_row(session: Session, subscriber_id: SubscriberId, day: date) -> bool:

@@ -101,7 +101,10 @@ def test_who_is_not_due_gets_nothing(ready: Desk) -> None:
 def test_preview_is_exactly_the_mail_that_goes_out(ready: Desk, sink: Sink) -> None:
     ready.ok("compose", "--only", "ada@example.com", "--date", "2026-03-12")
     ready.ok("preview", "ada@example.com", "--date", "2026-03-12", "--out", "out")
+    assert "would send 1 of 1 due" in ready.ok("deliver", "--dry-run").out
+    assert sink.received == []
     ready.ok("deliver")
+    assert "would send 0 of 0 due" in ready.ok("deliver", "--dry-run").out
     (eml,) = (ready.folder / "out").glob("*.eml")
     assert eml.read_bytes() == sink.received[0].content
     assert {path.suffix for path in (ready.folder / "out").iterdir()} == {".eml", ".html", ".txt"}
