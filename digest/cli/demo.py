@@ -63,5 +63,5 @@ def _tell(reader: "Reader") -> None:
     for number, pick in enumerate(one.content.picks, start=1):
         say(f"  {number}. {reader.papers[pick.paper_id].title}")
         say(f"     {reason_sentence(pick.reason)}")
-    endings = ", ".join(path.suffix for path in reader.files[1:])
-    say(f"  → {reader.files[0]} and {endings}" if reader.files else "  → no mail arrived")
+    pages = [path for path in reader.files if path.suffix == ".html"]
+    say(f"  → {pages[0]} (beside it .txt and .eml)" if pages else "  → no mail arrived")
