@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice, pairwise
 
 ELLIPSIS = "…"
@@ -84,7 +85,9 @@ def authors_line(authors: Sequence[str], most: int = 3) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
-def summary(abstract: str, words: Sequence[str], most: int) -> str:
+# one paper goes to many readers, mostly for the same few phrases
+@lru_cache(maxsize=4_096)
+def summary(abstract: str, words: tuple[str, ...], most: int) -> str:
     """The one to three most telling sentences of an abstract, in its order, in `most` characters.
 
     A sentence tells more when it holds matched words or announces the contribution. Sentences that
