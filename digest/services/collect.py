@@ -18,6 +18,7 @@ from digest.store.merge import merge_batch
 
 AT_ONCE = 4
 NAME_MOST = 80
+FAULT_RETRY = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,14 +56,21 @@ class PlannedSource:
 def due_sources(
     engine: Engine, planned: Sequence[PlannedSource], now: datetime
 ) -> list[SourceSpec]:
-    """The sources whose last fetch is as old as their rhythm, in the order of the config."""
+    """The sources whose last fetch is as old as their rhythm, in the order of the config.
+
+    One that could not be reached is asked again after 15 minutes, if its rhythm is longer.
+    """
     with reading(engine) as session:
         seen = {p.spec.name: memory.source_memory(session, p.spec.name) for p in planned}
-    return [
-        p.spec
-        for p in planned
-        if (last := seen[p.spec.name].last_fetch_at) is None or now - last >= p.every
-    ]
+    return [p.spec for p in planned if _is_due(p, seen[p.spec.name], now)]
+
+
+def _is_due(planned: PlannedSource, known: memory.SourceMemory, now: datetime) -> bool:
+    if known.last_fetch_at is None:
+        return True
+    failed = known.last_outcome is Outcome.FAULT
+    wait = min(planned.every, FAULT_RETRY) if failed else planned.every
+    return now - known.last_fetch_at >= wait
 
 
 def collect(
