@@ -30,6 +30,7 @@ from digest.errors import (
     InDoubtError,
     PermanentMailError,
     RelayError,
+    StoreError,
     TransientMailError,
 )
 from digest.mail.transport import Connection, Relay
@@ -38,6 +39,7 @@ from digest.store import ledger
 from digest.store.database import transaction
 
 PROBLEMS_MOST = 50
+RECORD_PAUSES_S = (0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,12 +101,17 @@ class Delivered:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Post:
-    """What a run of the senders stands on: the ledger's store, the relay, the words, the clock."""
+    """What a run of the senders stands on: the ledger's store, the relay, the words, the clocks.
+
+    `clock` says what is due, and may be another time; leases go by `wall`, the time that all
+    senders share.
+    """
 
     engine: Engine
     relay: Callable[[], Relay]
     mailroom: Mailroom
     clock: Callable[[], datetime]
+    wall: Callable[[], datetime]
     jitter: Callable[[], float] = random.random
 
 
@@ -134,6 +141,8 @@ class _Run:
         self._options = options
         self._stop = stop
         self._begun = 0
+        self._broken = False
+        self._refusal = ""
 
     async def all_rounds(self) -> None:
         """Claim batches and send them until nothing is due."""
@@ -142,21 +151,40 @@ class _Run:
                 queue: asyncio.Queue[Outgoing] = asyncio.Queue()
                 for outgoing in batch:
                     queue.put_nowait(outgoing)
-                workers = min(self._options.connections, len(batch))
-                async with self._heartbeat():
-                    await asyncio.gather(*(self._work(relay, queue) for _ in range(workers)))
+                await self._send_batch(relay, queue, min(self._options.connections, len(batch)))
+
+    async def _send_batch(self, relay: Relay, queue: asyncio.Queue[Outgoing], workers: int) -> None:
+        """Let the workers empty the queue; one that fails lets the others finish their message.
+
+        Raises what a worker raised, after all of them have recorded what they sent.
+        """
+        async with self._heartbeat():
+            tasks = [self._work(relay, queue) for _ in range(workers)]
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        if not queue.empty() and not self._ended():  # not one connection could be opened
+            self.summary.relay_error = self._refusal
 
     def _ended(self) -> bool:
         spent = self._options.limit is not None and self._begun >= self._options.limit
-        return spent or bool(self.summary.relay_error) or self._stop()
+        return spent or self._broken or bool(self.summary.relay_error) or self._stop()
 
     def _claimed(self) -> list[Outgoing]:
         options, limit = self._options, self._options.claim
         if options.limit is not None:
             limit = min(limit, options.limit - self._begun)
         with transaction(self._post.engine) as session:
-            now, lease = self._post.clock(), options.lease
-            rows = ledger.claim(session, options.owner, now, lease, limit, only=options.only)
+            rows = ledger.claim(
+                session,
+                options.owner,
+                self._post.clock(),
+                options.lease,
+                limit,
+                only=options.only,
+                wall=self._post.wall(),
+            )
             return self._post.mailroom.outgoing(session, rows)
 
     @contextlib.asynccontextmanager
@@ -166,9 +194,10 @@ class _Run:
         async def beat() -> None:
             while True:
                 await asyncio.sleep(self._options.lease.total_seconds() / 3)
-                now, lease = self._post.clock(), self._options.lease
-                with transaction(self._post.engine) as session:
-                    ledger.renew(session, self._options.owner, now, lease)
+                # a store that is busy now may not be at the next beat; two are missed at most
+                with contextlib.suppress(StoreError), transaction(self._post.engine) as session:
+                    wall, lease = self._post.wall(), self._options.lease
+                    ledger.renew(session, self._options.owner, wall, lease)
 
         task = asyncio.create_task(beat())
         try:
@@ -179,33 +208,63 @@ class _Run:
                 await task
 
     async def _work(self, relay: Relay, queue: asyncio.Queue[Outgoing]) -> None:
-        """Send over one connection until the queue is empty or the run has ended."""
+        """Send over one connection until the queue is empty or the run has ended.
+
+        A relay that refuses one connection may hold others: then those do the work.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(relay.connection())
+            except RelayError as exc:
+                self._refusal = str(exc)
+                return
+            try:
+                await self._send_over(connection, queue)
+            except BaseException:
+                self._broken = True
+                raise
+
+    async def _send_over(self, connection: Connection, queue: asyncio.Queue[Outgoing]) -> None:
         previous: tuple[Outgoing, Result] | None = None
         try:
-            async with relay.connection() as connection:
-                while not self._ended() and not queue.empty():
-                    outgoing = queue.get_nowait()
-                    content = outgoing.content()
-                    begun = self._begin(outgoing, previous)
-                    previous = None
-                    if begun:
-                        previous = (outgoing, await self._send(connection, outgoing, content))
-        except RelayError as exc:
-            self.summary.relay_error = str(exc)
+            while not self._ended() and not queue.empty():
+                outgoing = queue.get_nowait()
+                content = outgoing.content()
+                begun = self._begin(outgoing, previous)
+                previous = None
+                if begun:
+                    previous = (outgoing, await self._send(connection, outgoing, content))
         finally:
             if previous:
+                await self._record_last(*previous)
+
+    async def _record_last(self, outgoing: Outgoing, result: Result) -> None:
+        """Record a connection's last outcome; a store that is busy gets a few more chances, because
+        what is not recorded is sent again.
+        """
+        for pause in (*RECORD_PAUSES_S, None):
+            try:
                 with transaction(self._post.engine) as session:
-                    state = self._record(session, *previous)
-                self._count(state, *previous)
+                    state = self._record(session, outgoing, result)
+            except StoreError:
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                self._count(state, outgoing, result)
+                return
 
     def _begin(self, outgoing: Outgoing, previous: tuple[Outgoing, Result] | None) -> bool:
         """Record what came before and begin this one, in one commit."""
-        options, now = self._options, self._post.clock()
+        options, post = self._options, self._post
         state = None
-        with transaction(self._post.engine) as session:
+        with transaction(post.engine) as session:
             if previous:
+                ledger.hold_subscriber(session, outgoing.id)
                 state = self._record(session, *previous)
-            start = ledger.begin(session, outgoing.id, options.owner, now, options.pepper)
+            start = ledger.begin(
+                session, outgoing.id, options.owner, post.clock(), options.pepper, wall=post.wall()
+            )
         if previous:
             self._count(state, *previous)
         if start is ledger.Start.CANCELLED:

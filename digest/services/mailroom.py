@@ -16,7 +16,7 @@ from digest.domain.digests import Digest
 from digest.domain.editions import EditionId
 from digest.domain.papers import Paper, PaperId
 from digest.domain.subscribers import Subscriber
-from digest.errors import DigestError, NotFound
+from digest.errors import DigestError, MailError, NotFound
 from digest.mail import message, views
 from digest.mail.links import Site, unsubscribe_mailto
 from digest.mail.render import Rendered, Renderer
@@ -104,9 +104,12 @@ class Mailroom:
             return self.mail(order, papers).content
         except DigestError as exc:
             return exc
+        except Exception as exc:  # a damaged row must not stop the mails of others
+            return MailError(f"the mail cannot be made: {type(exc).__name__}: {exc}")
 
     def mail(self, order: Order, papers: Mapping[PaperId, Paper]) -> Mail:
-        """The mail; picks whose paper is not in `papers` (pruned since) are left out.
+        """The mail; picks whose paper is not in `papers` (pruned since) are left out, and so is the
+        second of two that were found to be one paper.
 
         Raises NotFound when none is left, TemplateError or InvalidInput when it cannot be made.
         """
@@ -199,7 +202,9 @@ def papers_of(session: Session, order: Order) -> dict[PaperId, Paper]:
 def _with_known_papers(order: Order, papers: Mapping[PaperId, Paper]) -> Order:
     if order.digest is None:
         return order
-    picks = tuple(pick for pick in order.digest.picks if pick.paper_id in papers)
+    # two papers found to be one since then are one entry
+    first = {papers[p.paper_id].id: p for p in reversed(order.digest.picks) if p.paper_id in papers}
+    picks = tuple(pick for pick in order.digest.picks if pick in first.values())
     if not picks:
         raise NotFound("none of the digest's papers is in the store any more")
     return replace(order, digest=replace(order.digest, picks=picks))

@@ -78,13 +78,16 @@ def claim(
     limit: int,
     *,
     only: Sequence[SubscriberId] = (),
+    wall: datetime | None = None,
 ) -> list[Claimed]:
     """Lease to `owner` the rows that are due, at most `limit`, in the order in which they are;
     with `only` just those of these subscribers.
 
     Rows of expired leases come back first: those never begun as they were, those begun as in doubt.
+    Leases go by `wall`, where what is due is asked for another time than the present.
     """
-    _take_back_expired(session, now)
+    held_at = wall or now
+    _take_back_expired(session, now, held_at)
     named = _deliveries.c.subscriber_id.is_not(None)
     waiting = select(_deliveries.c.id).where(_WAITING, _deliveries.c.due_at <= now, named)
     if only:
@@ -93,7 +96,7 @@ def claim(
     taken = (
         update(_deliveries)
         .where(_deliveries.c.id.in_(select(picked.cte("picked").c.id)))
-        .values(state=State.SENDING.value, owner=owner, lease_until=now + lease, begun_at=None)
+        .values(state=State.SENDING.value, owner=owner, lease_until=held_at + lease, begun_at=None)
         .returning(_deliveries)
     )
     rows = session.execute(taken).mappings().all()
@@ -114,6 +117,19 @@ def renew(session: Session, owner: str, now: datetime, lease: timedelta) -> int:
     return len(session.scalars(held.returning(_deliveries.c.id)).all())
 
 
+def hold_subscriber(session: Session, delivery_id: DeliveryId) -> None:
+    """Lock the subscriber of a delivery before any delivery is, as an erase does: else an erase and
+    a sender with two mails for one person could wait for each other.
+    """
+    query = (
+        select(_subscribers.c.id)
+        .join_from(_deliveries, _subscribers, _deliveries.c.subscriber_id == _subscribers.c.id)
+        .where(_deliveries.c.id == delivery_id)
+        .with_for_update(read=True, of=_subscribers)
+    )
+    session.execute(query).first()
+
+
 def begin(
     session: Session,
     delivery_id: DeliveryId,
@@ -123,6 +139,7 @@ def begin(
     *,
     previous: tuple[DeliveryId, Result] | None = None,
     jitter: float = 0.0,
+    wall: datetime | None = None,
 ) -> Start:
     """Begin one message just before MAIL, and record the connection's previous outcome with it.
 
@@ -131,10 +148,10 @@ def begin(
     """
     if previous:
         record(session, previous[0], owner, previous[1], now, jitter=jitter)
-    row = _row_to_begin(session, delivery_id, owner, now)
+    row = _row_to_begin(session, delivery_id, owner, wall or now)
     if row is None:
         return Start.LOST
-    mine = update(_deliveries).where(_deliveries.c.id == delivery_id, _held_by(owner, now))
+    mine = update(_deliveries).where(_deliveries.c.id == delivery_id, _held_by(owner, wall or now))
     if reason := _obstacle(session, row, pepper):
         session.execute(mine.values(state=State.CANCELLED.value, reason=reason.value, **FREE))
         return Start.CANCELLED
@@ -180,8 +197,8 @@ def _locked(query: Select[Any]) -> Select[Any]:
     return query.with_for_update(skip_locked=True)
 
 
-def _take_back_expired(session: Session, now: datetime) -> None:
-    expired = select(_deliveries).where(_LEASED, _deliveries.c.lease_until <= now)
+def _take_back_expired(session: Session, now: datetime, held_at: datetime) -> None:
+    expired = select(_deliveries).where(_LEASED, _deliveries.c.lease_until <= held_at)
     for row in session.execute(_locked(expired)).mappings().all():
         crashed = InDoubt(detail=CRASHED) if row["begun_at"] else NotTried(detail="")
         _settle(session, row, crashed, now, 0.0)

@@ -1,6 +1,7 @@
 """Delivering against a real SMTP server: what is recorded is what happened."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -13,7 +14,9 @@ from sqlalchemy import Engine
 
 from digest.domain.deliveries import State
 from digest.domain.digests import Digest, Pick, Reason, Where
+from digest.domain.papers import Alias, Scheme
 from digest.domain.subscribers import Channel, SubscriberId
+from digest.errors import StoreError
 from digest.mail.links import Site
 from digest.mail.render import Renderer
 from digest.mail.sink import Sink
@@ -77,6 +80,7 @@ def _post(engine: Engine, server: Sink, now: datetime = NOON) -> Post:
         relay=lambda: Relay(settings),
         mailroom=_mailroom(),
         clock=lambda: now,
+        wall=lambda: now,
         jitter=lambda: 0.0,
     )
 
@@ -219,3 +223,83 @@ def test_digest_whose_papers_are_gone_fails_with_the_reason(engine: Engine, mood
     done = _deliver(_post(engine, moody))
     assert _states(engine) == {State.FAILED: 1}
     assert "none of the digest's papers" in done.problems[0][1]
+
+
+class Narrow(Moody):
+    """A relay that takes two connections at a time and turns away the others."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self._open = 0
+
+    def _protocol(self) -> Any:
+        self._open += 1
+        return super()._protocol() if self._open <= 2 else TurnedAway()
+
+
+class TurnedAway(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(b"421 4.7.0 too many connections\r\n")
+        transport.close()
+
+
+def test_relay_that_allows_fewer_connections_gets_all_the_mail_over_those(engine: Engine) -> None:
+    _queued(engine, *(f"reader{n}@example.com" for n in range(12)))
+    with Narrow() as narrow:
+        done = _deliver(_post(engine, narrow), connections=4)
+        assert (done.sent, done.relay_error) == (12, "")
+        assert len(narrow.received) == 12
+
+
+def test_store_that_fails_once_makes_no_mail_go_out_twice(
+    engine: Engine, moody: Moody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [f"reader{n}@example.com" for n in range(8)]
+    _queued(engine, *people)
+    honest, calls = ledger.begin, iter(range(100))
+
+    def busy(*arguments: Any, **options: Any) -> ledger.Start:
+        if next(calls) == 5:
+            raise StoreError("database is locked")
+        return honest(*arguments, **options)
+
+    monkeypatch.setattr(ledger, "begin", busy)
+    with pytest.raises(StoreError):
+        _deliver(_post(engine, moody), connections=4)
+    _deliver(_post(engine, moody, NOON + timedelta(minutes=1)))
+    assert sorted(mail.recipient for mail in moody.received) == people
+    assert _states(engine) == {State.SENT: 8}
+
+
+def test_papers_united_after_composing_are_one_entry_of_the_mail(
+    engine: Engine, moody: Moody
+) -> None:
+    _queued(engine, "ada@example.com")
+    other = a_listing("Patience", aliases=(Alias(scheme=Scheme.DOI, value="10.5555/1"),))
+    with transaction(engine) as session:
+        merge_batch(session, a_batch(other), NOON)
+        paper = session.connection().exec_driver_sql("SELECT max(id) FROM papers").scalar_one()
+        picks = json.dumps(
+            {"picks": [{"p": p, "s": 1, "r": 1, "t": 0, "w": "title"} for p in (paper - 1, paper)]}
+        )
+        session.connection().exec_driver_sql(f"UPDATE deliveries SET picks = '{picks}'")
+    first = a_listing("Learning to Wait", arxiv="2603.00001")
+    both = replace(first, aliases=(*first.aliases, *other.aliases))
+    with transaction(engine) as session:
+        merge_batch(session, a_batch(both), NOON)
+    _deliver(_post(engine, moody))
+    assert b"2. " not in moody.received[0].content
+    assert b"Subject: 1 paper for you" in moody.received[0].content
+
+
+def test_damaged_row_fails_alone(engine: Engine, moody: Moody) -> None:
+    bad, _good = _queued(engine, "bad@example.com", "good@example.com")
+    picks = '{"picks":[{"p":1,"s":1,"r":1,"t":0,"w":"title","x":[1]}]}'
+    with transaction(engine) as session:
+        session.connection().exec_driver_sql(
+            f"UPDATE deliveries SET picks = '{picks}' WHERE subscriber_id = {bad}"
+        )
+    _deliver(_post(engine, moody))
+    assert [mail.recipient for mail in moody.received] == ["good@example.com"]
+    assert _states(engine) == {State.SENT: 1, State.FAILED: 1}
