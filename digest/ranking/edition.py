@@ -54,6 +54,19 @@ class EditionRanker:
         self._titles = [frozenset(w.form for w in page.title) for page in self._matcher.pages]
         self._threshold = threshold
 
+    @property
+    def papers(self) -> list[PaperId]:
+        """The candidates, the latest first."""
+        return list(self._numbers)
+
+    def learn(self, interests: Iterable[Interest]) -> None:
+        """Match these interests now, so that `digest_for` need not: it is the slow part."""
+        for interest in interests:
+            if interest.excluded:
+                self._matcher.barred(interest)
+            else:
+                self._matcher.row(interest)
+
     def digest_for(
         self, subscriber: Subscriber, sent: AbstractSet[PaperId], digest_on: date
     ) -> Digest | Skip:

@@ -17,7 +17,7 @@ from digest.domain.digests import Digest, Skip, SkipReason
 from digest.domain.editions import Edition, EditionId
 from digest.domain.papers import PaperId
 from digest.domain.schedule import due_dates, first_due, is_chosen, local_date
-from digest.domain.subscribers import Status, Subscriber, SubscriberId
+from digest.domain.subscribers import Status, Subscriber, SubscriberId, address_key
 from digest.errors import NotFound, Refused
 from digest.ranking.edition import EditionRanker
 from digest.ranking.statistics import Statistics
@@ -25,7 +25,7 @@ from digest.services.library import trends_of
 from digest.store import editions, outbox, subscribers
 from digest.store.database import reading, transaction
 from digest.store.ledger_read import days_with_rows, has_row, sent_before
-from digest.store.papers import candidates, texts_since
+from digest.store.papers import candidates, surviving, texts_since
 from digest.store.sources import last_change
 
 CHUNK = 500
@@ -137,18 +137,25 @@ class Composer:
         *,
         dry_run: bool = False,
         each: Callable[[ComposedDigest], None] = lambda _one: None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> Composed:
         """Write the digests and skips of `who` into the ledger, with the next instants.
 
         `each` is called with every outcome that was written. A dry run does the same and takes it
-        all back. An address of `who.only` that can get no digest is named among the failed.
+        all back. An address of `who.only` that can get no digest is named among the failed. `stop`
+        is asked before each chunk.
         """
         done = Composed()
+        pool: _Pool | None = None
         for plans in self._plans(who, now, done):
-            pool = self._pool_at(now, dry_run=dry_run)
+            if stop():
+                break
+            pool = pool or self._pool_at(now, dry_run=dry_run)
             done.edition_id = None if dry_run else pool.edition.id
             done.papers = pool.size
             done.due += len(plans)
+            # matching is the slow part, and must not keep others from the store
+            pool.ranker.learn(i for plan in plans for i in plan.subscriber.interests)
             with transaction(self._engine) as session:
                 written = self._compose_chunk(session, plans, pool, done, now)
                 if dry_run:
@@ -182,7 +189,7 @@ class Composer:
         """Chunks of plans, none of them empty."""
         if who.only:
             plans = []
-            for email in dict.fromkeys(who.only):
+            for email in {address_key(email): email for email in who.only}.values():
                 try:
                     plans.append(self._plan_for(email, who.digest_on, now))
                 except (NotFound, Refused) as exc:
@@ -227,7 +234,7 @@ class Composer:
     def _pool_at(self, now: datetime, *, dry_run: bool) -> _Pool:
         """The edition of this instant with its ranker, kept while the edition lasts."""
         with transaction(self._engine) as session:
-            changed = last_change(session)
+            changed = last_change(session, now)
             edition = editions.edition_for(session, now, self._policy.lookback_days, changed)
             if dry_run:
                 session.rollback()
@@ -264,14 +271,16 @@ class Composer:
         now: datetime,
     ) -> list[ComposedDigest]:
         """Compose for one chunk and write it, in the caller's transaction; what was written."""
-        ids = [plan.subscriber.id for plan in plans]
-        sent = sent_before(session, ids, pool.edition.opens_at)
+        plans = _still_true(session, plans)
+        sent = sent_before(session, [plan.subscriber.id for plan in plans], pool.edition.opens_at)
+        gone = _merged_away(session, pool.ranker.papers)
         outcomes: list[tuple[_Plan, outbox.Outcome]] = []
         settled: list[tuple[SubscriberId, datetime]] = []
         for plan in plans:
             subscriber = plan.subscriber
             try:
-                contents = _contents(plan, pool.ranker, sent.get(subscriber.id, set()))
+                barred = sent.get(subscriber.id, set()) | gone
+                contents = _contents(plan, pool.ranker, barred)
             except Exception as exc:  # one subscriber must stop no other
                 done.failed.append((subscriber.email, f"{type(exc).__name__}: {exc}"))
                 continue
@@ -292,6 +301,20 @@ class Composer:
             edition_id=None if edition_id is None else EditionId(edition_id),
             message_id=self.message_id(subscriber_id, content.digest_on) if named else "",
         )
+
+
+def _still_true(session: Session, plans: Sequence[_Plan]) -> list[_Plan]:
+    """The plans whose subscriber is as they were when it was made, now held until the commit.
+
+    Who was erased, opted out or changed the schedule since is left to the next time.
+    """
+    present = subscribers.by_ids(session, [plan.subscriber.id for plan in plans], lock=True)
+    return [plan for plan in plans if present.get(plan.subscriber.id) == plan.subscriber]
+
+
+def _merged_away(session: Session, papers: Sequence[PaperId]) -> set[PaperId]:
+    """Those of an edition's papers that were found to be others since it was made."""
+    return {old for old, new in surviving(session, papers).items() if old != new}
 
 
 def _due_plan(subscriber: Subscriber, now: datetime) -> _Plan:

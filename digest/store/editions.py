@@ -10,6 +10,8 @@ from digest.errors import NotFound
 from digest.store.tables import EditionRow, table
 
 FRESH = timedelta(hours=1)
+# a batch is dated when its merge begins, and is seen when it commits
+SETTLING = timedelta(minutes=2)
 
 _editions = table(EditionRow)
 
@@ -18,7 +20,8 @@ def edition_for(
     session: Session, now: datetime, lookback_days: int, last_change: datetime | None
 ) -> Edition:
     """The edition to compose from at `now`: the latest, if it is younger than an hour and nothing
-    has changed in the store since its cut-off, else a new one with the cut-off `now`.
+    has changed in the store since two minutes before its cut-off, else a new one that is cut off
+    at `now`.
 
     `last_change` is when papers or signals changed last, None for never. Editions from after `now`
     (a clock that was set back, `--now`) and of another `lookback_days` do not count.
@@ -31,7 +34,7 @@ def edition_for(
         .limit(1)
     )
     latest = session.execute(query).mappings().first()
-    if latest and (last_change is None or last_change <= latest["cutoff_at"]):
+    if latest and (last_change is None or last_change + SETTLING <= latest["cutoff_at"]):
         return _edition(latest)
     row = {"cutoff_at": now, "lookback_days": lookback_days}
     number = session.scalars(insert(_editions).values(row).returning(_editions.c.id)).one()

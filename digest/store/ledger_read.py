@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from digest.domain.subscribers import (
     SuppressionReason,
     address_key,
 )
-from digest.errors import NotFound
+from digest.errors import NotFound, StoreError
 from digest.store.contents import paper_ids
 from digest.store.papers import chunks, surviving
 from digest.store.tables import (
@@ -136,7 +137,8 @@ def sent_before(
             _deliveries.c.state.not_in(_NOT_SENT),
         )
         for owner, picks in session.execute(query):
-            sent[SubscriberId(owner)].update(paper_ids(picks))
+            with suppress(StoreError):  # a spoiled row must not stop everybody's digests
+                sent[SubscriberId(owner)].update(paper_ids(picks))
     became = surviving(session, set().union(*sent.values()))
     return {owner: papers | {became[paper] for paper in papers} for owner, papers in sent.items()}
 

@@ -103,11 +103,14 @@ def list_batches(session: Session, limit: int = 50) -> list[BatchEntry]:
     return [BatchEntry(**dict(row) | {"outcome": Outcome(row["outcome"])}) for row in found]
 
 
-def last_change(session: Session) -> datetime | None:
-    """When a batch last brought new papers or changed signals; None where none ever did."""
+def last_change(session: Session, until: datetime) -> datetime | None:
+    """When, up to `until`, a batch last brought new papers or changed signals; None for never.
+
+    What a clock that was ahead wrote into the future does not count.
+    """
     merged_at = _batches.c.merged_at
-    latest = select(merged_at).where(_CHANGING).order_by(merged_at.desc()).limit(1)
-    return session.execute(latest).scalar()
+    changing = select(merged_at).where(_CHANGING, merged_at <= until)
+    return session.execute(changing.order_by(merged_at.desc()).limit(1)).scalar()
 
 
 def _fared(batch: Batch, last_fetch_at: datetime | None) -> dict[str, object]:

@@ -20,7 +20,7 @@ from sqlalchemy import text as words
 from sqlmodel import Session
 
 from digest.domain.interests import Interest
-from digest.domain.schedule import Frequency, Schedule
+from digest.domain.schedule import Frequency, Schedule, zone
 from digest.domain.subscribers import (
     Channel,
     ConsentEvent,
@@ -31,7 +31,7 @@ from digest.domain.subscribers import (
     SubscriberId,
     address_key,
 )
-from digest.errors import NotFound
+from digest.errors import InvalidInput, NotFound
 from digest.store.interests import forget_interests, interests_of, replace_interests
 from digest.store.papers import chunks
 from digest.store.tables import ConsentEventRow, SubscriberInterestRow, SubscriberRow, table
@@ -156,9 +156,11 @@ def by_id(session: Session, subscriber_id: SubscriberId, *, lock: bool = False) 
     return found
 
 
-def by_ids(session: Session, ids: Iterable[SubscriberId]) -> dict[SubscriberId, Subscriber]:
-    """The subscribers that are there, by id."""
-    return _many(session, ids, _subscribers.c.id, lambda one: one.id)
+def by_ids(
+    session: Session, ids: Iterable[SubscriberId], *, lock: bool = False
+) -> dict[SubscriberId, Subscriber]:
+    """The subscribers that are there, by id; `lock` holds the rows for a change."""
+    return _many(session, ids, _subscribers.c.id, lambda one: one.id, lock=lock)
 
 
 def by_keys(session: Session, keys: Iterable[str], *, lock: bool = False) -> dict[str, Subscriber]:
@@ -273,6 +275,17 @@ def _with_interests(session: Session, query: Select[Any]) -> list[Subscriber]:
     return [_subscriber(row, held.get(SubscriberId(row["id"]), ())) for row in rows]
 
 
+def _known_zone(name: str) -> str:
+    """The zone, or UTC where this host's data has none of that name: one row that another host
+    wrote must not stop the rest.
+    """
+    try:
+        zone(name)
+    except InvalidInput:
+        return "UTC"
+    return name
+
+
 def _subscriber(row: RowMapping, interests: tuple[Interest, ...]) -> Subscriber:
     return Subscriber(
         id=SubscriberId(row["id"]),
@@ -281,7 +294,7 @@ def _subscriber(row: RowMapping, interests: tuple[Interest, ...]) -> Subscriber:
         interests=interests,
         preferences=Preferences(
             schedule=Schedule(
-                timezone=row["timezone"],
+                timezone=_known_zone(row["timezone"]),
                 hour=row["hour"],
                 frequency=Frequency(row["frequency"]),
                 weekday=row["weekday"],

@@ -1,6 +1,7 @@
 """Composing: who is due gets one row a date, and nothing is picked that must not be."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,11 +11,14 @@ from sqlalchemy import Engine
 from digest.domain.deliveries import Delivery, State
 from digest.domain.digests import Digest, SkipReason
 from digest.domain.interests import interest
+from digest.domain.papers import Alias, Scheme
 from digest.domain.schedule import Frequency, Schedule
 from digest.domain.subscribers import EmptyDay, Preferences, Status
 from digest.ranking.edition import EditionRanker
+from digest.services import subscribe
 from digest.services.collect import keep
 from digest.services.compose import ComposedDigest, Composer, Policy, Who
+from digest.services.subscribe import Keys
 from digest.store import subscribers
 from digest.store.contents import paper_ids
 from digest.store.database import reading, transaction
@@ -23,6 +27,7 @@ from digest.store.subscribers import NewSubscriber, add_many
 from tests.builders import NOON, a_batch, a_listing, attention, some_interests
 
 TODAY = date(2026, 3, 12)
+KEYS = Keys(pepper="p" * 32, secret="s" * 32, domain="papers.example")
 POLICY = Policy(lookback_days=7, threshold=0.25, domain="papers.example", secret="s" * 32)
 
 
@@ -233,3 +238,45 @@ def test_paused_reader_is_refused_by_name_and_the_others_go_on(engine: Engine) -
     done = _composer(engine).compose(Who(only=("bob@example.com", "ada@example.com")), NOON)
     assert done.composed == 1
     assert done.failed == [("bob@example.com", "bob@example.com is paused: no digest for it")]
+
+
+def test_who_was_erased_or_rescheduled_meanwhile_is_left_alone(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _papers(engine, "Continual learning")
+    for name in ("ada", "gone", "moved"):
+        _reader(engine, f"{name}@example.com", "continual learning")
+    evening = Schedule(hour=20)
+
+    def meanwhile(self: EditionRanker, _interests: Any) -> None:
+        with transaction(engine) as session:
+            gone = subscribers.by_email(session, "gone@example.com")
+            subscribe.erase(session, gone.id, now=NOON, keys=KEYS)
+            moved = subscribers.by_email(session, "moved@example.com")
+            wanted = Preferences(schedule=evening)
+            subscribe.edit(session, moved.id, preferences=wanted, now=NOON)
+
+    monkeypatch.setattr(EditionRanker, "learn", meanwhile)
+    assert _composer(engine).compose(Who(), NOON).composed == 1
+    assert [row.email for row in _rows(engine)] == ["ada@example.com"]
+    with reading(engine) as session:
+        moved = subscribers.by_email(session, "moved@example.com")
+    assert moved.next_digest_at == NOON + timedelta(hours=8)
+
+
+def test_papers_united_while_an_edition_lasts_are_not_sent_again(engine: Engine) -> None:
+    named = a_listing("Continual learning for robots", arxiv="2603.00001")
+    by_doi = a_listing(
+        "Robots that learn continually", aliases=(Alias(scheme=Scheme.DOI, value="10.5555/1"),)
+    )
+    keep(engine, a_batch(named), NOON - timedelta(hours=2))
+    keep(engine, a_batch(by_doi), NOON - timedelta(hours=1))
+    preferences = Preferences(schedule=Schedule(hour=8), max_papers=1, empty_day=EmptyDay.SKIP)
+    _reader(engine, "ada@example.com", "robots", preferences=preferences)
+    composer = _composer(engine)
+    composer.compose(Who(), NOON)
+    both = (*named.aliases, *by_doi.aliases)
+    keep(engine, a_batch(replace(named, aliases=both)), NOON + timedelta(minutes=5))
+    tomorrow = Who(digest_on=TODAY + timedelta(days=1))
+    composer.compose(tomorrow, NOON + timedelta(minutes=6))
+    assert [row.state for row in _rows(engine)] == [State.QUEUED, State.SKIPPED]

@@ -17,8 +17,9 @@ MINUTE = timedelta(minutes=1)
         (0 * MINUTE, 7, None, True),
         (59 * MINUTE, 7, None, True),
         (60 * MINUTE, 7, None, False),
-        (9 * MINUTE, 7, NOON - MINUTE, True),
-        (9 * MINUTE, 7, NOON, True),
+        (9 * MINUTE, 7, NOON - 3 * MINUTE, True),
+        (9 * MINUTE, 7, NOON - 2 * MINUTE, True),
+        (9 * MINUTE, 7, NOON - MINUTE, False),  # it may have been committed after NOON
         (9 * MINUTE, 7, NOON + MINUTE, False),
         (9 * MINUTE, 3, None, False),
         (-9 * MINUTE, 7, None, False),  # made after `now`

@@ -80,12 +80,12 @@ def test_batches_are_listed_with_their_counts_the_latest_first(session):
 
 
 def test_the_last_change_is_the_last_batch_with_new_papers_or_new_counts(session):
-    assert last_change(session) is None
+    assert last_change(session, NOON + 9 * HOUR) is None
     keep(session, a_listing())
-    assert last_change(session) == NOON
+    assert last_change(session, NOON + 9 * HOUR) == NOON
     keep(session, a_listing(), at=NOON + HOUR)
     keep(session, at=NOON + 2 * HOUR)
-    assert last_change(session) == NOON
+    assert last_change(session, NOON + 9 * HOUR) == NOON
     keep(session, a_listing(attention=attention(upvotes=1)), at=NOON + 3 * HOUR)
-    assert last_change(session) == NOON + 3 * HOUR
-    assert last_change(session).tzinfo is UTC
+    assert last_change(session, NOON + 9 * HOUR) == NOON + 3 * HOUR
+    assert last_change(session, NOON + 9 * HOUR).tzinfo is UTC
