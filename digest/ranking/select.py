@@ -70,20 +70,20 @@ def select(
     relevance = np.zeros(len(trend))
     leader = np.full(len(trend), -1)
     early = 1 - TREND_SHARE + TREND_SHARE * trend
-    first: list[int] = []
+    ranked: list[NDArray[np.int64]] = []  # each wish's papers, its best first
     for number, wish in enumerate(wishes):
         papers, values = _allowed(wish.row, barred, threshold)
         if not len(papers):
             continue
         pulls = -np.log1p(-values) * wish.weight
         pull[papers] += pulls
-        first.append(int(papers[np.argmax(-np.expm1(-pulls) * early[papers])]))
+        ranked.append(papers[np.argsort(np.expm1(-pulls) * early[papers], kind="stable")])
         leads = pulls > strongest[papers]
         led = papers[leads]
         strongest[led], relevance[led], leader[led] = pulls[leads], values[leads], number
     found = np.flatnonzero(pull)
     score = -np.expm1(-pull) * early
-    chosen = _fill(found, score, leader, first, max_papers=max_papers, alike=alike)
+    chosen = _fill(found, score, leader, ranked, max_papers=max_papers, alike=alike)
     chosen.sort(key=lambda paper: (-score[paper], paper))
     choices = tuple(
         Choice(
@@ -123,18 +123,23 @@ def _fill(
     found: NDArray[np.int64],
     score: NDArray[np.float64],
     leader: NDArray[np.int64],
-    first: Sequence[int],
+    ranked: Sequence[NDArray[np.int64]],
     *,
     max_papers: int,
     alike: Alike,
 ) -> list[int]:
-    """Each interest's best, then the others by faded score."""
+    """Each interest's best, or its next best where that is a near-copy of one chosen already; then
+    the others by faded score.
+    """
     chosen: list[int] = []
-    for paper in sorted(set(first), key=lambda paper: (-score[paper], paper)):
-        if len(chosen) < max_papers:
-            _take(paper, chosen, alike)
+    for papers in sorted(ranked, key=lambda papers: (-score[papers[0]], papers[0])):
+        if len(chosen) == max_papers:
+            break
+        for paper in papers.tolist():
+            if paper in chosen or _take(paper, chosen, alike):
+                break
     left = score.copy()
-    left[list(first)] = 0.0  # chosen, or a near-copy of one chosen
+    left[chosen] = 0.0
     rest = left[found]
     leads = leader[found]
     for paper in chosen:
