@@ -4,7 +4,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from digest.store.version import is_newest
 if TYPE_CHECKING:
     from digest.mail.transport import Relay
     from digest.services.collect import PlannedSource
-    from digest.services.compose import Composed, Composer, Who
+    from digest.services.compose import Composed, Composer
     from digest.services.deliver import Delivered
     from digest.services.mailroom import Mailroom
     from digest.sources.http import HttpClient
@@ -34,9 +34,13 @@ class App:
     `clock` gives the present UTC instant; tests and `--now` put another in its place.
     """
 
-    def __init__(self, loaded: Loaded, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, loaded: Loaded, clock: Callable[[], datetime], *, leaves_traces: bool = True
+    ) -> None:
+        """`leaves_traces` False is for dry runs: secrets that are missing are not kept."""
         self.loaded = loaded
         self.clock = clock
+        self._leaves_traces = leaves_traces
 
     @property
     def settings(self) -> Settings:
@@ -65,7 +69,7 @@ class App:
     @cached_property
     def secrets(self) -> Settings:
         """The settings with `secret_keys` and `pepper` certainly set."""
-        return with_secrets(self.loaded).settings
+        return with_secrets(self.loaded, keep=self._leaves_traces).settings
 
     @property
     def pepper(self) -> str:
@@ -147,11 +151,11 @@ class App:
             ),
         )
 
-    def compose(self, who: "Who | None" = None, *, dry_run: bool = False) -> "Composed":
+    def compose(self, *, stop: Callable[[], bool] = lambda: False) -> "Composed":
         """Digests of who is due into the ledger."""
         from digest.services.compose import Who
 
-        return self.composer.compose(who or Who(), self.clock(), dry_run=dry_run)
+        return self.composer.compose(Who(), self.clock(), stop=stop)
 
     def deliver(
         self,
@@ -174,7 +178,13 @@ class App:
             limit=limit,
             only=tuple(only),
         )
-        post = Post(engine=self.engine, relay=self._relay, mailroom=self.mailroom, clock=self.clock)
+        post = Post(
+            engine=self.engine,
+            relay=self._relay,
+            mailroom=self.mailroom,
+            clock=self.clock,
+            wall=lambda: datetime.now(UTC),
+        )
         return deliver(post, options, stop)
 
     @property

@@ -4,6 +4,7 @@ Each tick asks the store what is due. A daemon that crashed, slept or runs twice
 the delay, because the store decides what is due and the ledger is unique.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -20,25 +21,26 @@ log = structlog.get_logger("digest.daemon")
 
 
 class Daemon:
-    """Collects and composes in one job, delivers in another, until told to stop."""
+    """Ticks: one job does everything in order, another sends in between, until told to stop."""
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._stop = threading.Event()
+        self._sending = threading.Lock()
 
     def tick(self) -> None:
         """One look at everything that is due: collect, compose, deliver, in this order."""
-        self.collect_and_compose()
-        self.deliver()
-
-    def collect_and_compose(self) -> None:
-        """Fetch the sources whose time has come, then compose for whoever is due."""
         self._guarded("collect", self._collect)
         self._guarded("compose", self._compose)
+        self.deliver()
 
     def deliver(self) -> None:
-        """Send what the ledger holds."""
-        self._guarded("deliver", self._deliver)
+        """Send what the ledger holds, unless that is being done already."""
+        if self._sending.acquire(blocking=False):
+            try:
+                self._guarded("deliver", self._deliver)
+            finally:
+                self._sending.release()
 
     def stop(self) -> None:
         """Finish the messages in flight, claim no more, and end `run`."""
@@ -50,7 +52,7 @@ class Daemon:
             signal.signal(number, self._on_signal)
         scheduler = BackgroundScheduler(timezone="UTC")
         tick_s = self._app.settings.daemon.tick_s
-        for job in (self.collect_and_compose, self.deliver):
+        for job in (self.tick, self.deliver):  # a slow source does not keep mails waiting
             # no grace limit: a tick that comes late is as good as one in time; missed ones are one
             scheduler.add_job(
                 job,
@@ -65,11 +67,14 @@ class Daemon:
         log.info("started", tick_s=tick_s, sources=len(self._app.settings.sources))
         self._stop.wait()
         log.info("stopping")
-        self._drain(scheduler)
+        drained = self._drain(scheduler)
         log.info("stopped")
+        if not drained:
+            # the interpreter would wait for the threads of the jobs, for as long as a relay hangs
+            os._exit(0)
 
-    def _drain(self, scheduler: BackgroundScheduler) -> None:
-        """Wait for the running jobs, but not longer than `daemon.drain_s`.
+    def _drain(self, scheduler: BackgroundScheduler) -> bool:
+        """Wait for the running jobs, but not longer than `daemon.drain_s`; whether they ended.
 
         A delivery that is cut off then is settled by its lease.
         """
@@ -78,6 +83,7 @@ class Daemon:
         waiter.join(self._app.settings.daemon.drain_s)
         if waiter.is_alive():
             log.warning("drain_s is over, leaving the rest to the next start")
+        return not waiter.is_alive()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.stop()
@@ -109,7 +115,7 @@ class Daemon:
             )
 
     def _compose(self) -> None:
-        summary = self._app.compose()
+        summary = self._app.compose(stop=self._stop.is_set)
         if summary.due:
             log.info("composed", **summary.as_fields())
         for email, error in summary.failed:
