@@ -7,7 +7,7 @@ from multiprocessing import get_context
 
 from digest.app import App
 from digest.services.deliver import Delivered
-from digest.settings import Loaded
+from digest.settings import Loaded, with_secrets
 
 
 def deliver_with(
@@ -18,10 +18,11 @@ def deliver_with(
     `now` replaces the clock of all of them.
     """
     app.mailroom.check()  # a wrong template must stop us before the first process starts
+    loaded = with_secrets(app.loaded)  # made once, here, where they are missing
     shares = [None] * processes if limit is None else _shares(limit, processes)
     total = Delivered()
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for done in pool.map(partial(_deliver, app.loaded, now), shares):
+        for done in pool.map(partial(_deliver, loaded, now), shares):
             total.add(done)
     return total
 

@@ -10,6 +10,7 @@ import pytest
 from digest.errors import ConfigError
 from digest.resources import example_config
 from digest.settings import Settings, all_keys, load, variable, with_secrets
+from digest.store.database import open_engine, reading
 
 
 @pytest.fixture(autouse=True)
@@ -175,3 +176,42 @@ def test_made_secrets_leave_the_rest_of_the_secrets_file_alone() -> None:
     _write('[smtp]\npassword = "hush"\n', "secrets.toml")
     assert with_secrets(load()).settings.smtp.password == "hush"
     assert load().settings.smtp.password == "hush"
+
+
+def test_two_processes_that_make_secrets_at_once_keep_the_same_ones() -> None:
+    before = load()
+    one, other = with_secrets(before).settings, with_secrets(before).settings
+    assert one.secret_keys == other.secret_keys
+    assert one.pepper == other.pepper == load().settings.pepper
+
+
+def test_secrets_of_a_dry_run_are_forgotten(tmp_path: Path) -> None:
+    assert with_secrets(load(), keep=False).settings.pepper
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_SMTP__PORT", "")
+    monkeypatch.setenv("DIGEST_STORE__URL", "")
+    assert load().settings == Settings()
+
+
+def test_settings_of_later_versions_are_warned_of_and_stop_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _write('registration = "open"\n[web]\nport = 8000\n')
+    monkeypatch.setenv("DIGEST_DKIM__DOMAIN", "papers.example")
+    warnings = load().warnings
+    assert {warning.split()[0] for warning in warnings} == {"registration", "web", "dkim"}
+
+
+@pytest.mark.parametrize("name", ["a%20b", "per%41cent", "q?x=1", "sp ace#", "ünï"])
+def test_store_lies_beside_the_config_whatever_the_folder_is_called(name: str) -> None:
+    folder = Path(name)
+    folder.mkdir()
+    _write("", f"{name}/config.toml")
+    engine = open_engine(load(folder / "config.toml").store_url)
+    with reading(engine):
+        pass
+    engine.dispose()
+    assert (folder / "digest.sqlite3").is_file()

@@ -1,14 +1,17 @@
 """Where settings come from: the files, the environment, and which of them wins."""
 
+import fcntl
 import json
 import os
 import secrets
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
 
@@ -17,6 +20,8 @@ from digest.settings.sections import PREFIX, Settings, all_keys, variable
 
 CONFIG_VARIABLE = "DIGEST_CONFIG"
 CONFIG_NAME = "config.toml"
+# settings of parts that this version does not have yet: allowed, and said to do nothing
+_OF_LATER = ("dkim", "web", "registration")
 # variables of the same prefix that are no settings
 _NOT_SETTINGS = (CONFIG_VARIABLE, "DIGEST_TEST_")
 
@@ -36,11 +41,15 @@ class Loaded:
 
     @property
     def store_url(self) -> str:
-        """`store.url`, with a relative SQLite path made absolute."""
+        """`store.url`, with a relative SQLite path made absolute.
+
+        What would be special in a URL is escaped, whatever the folder is called.
+        """
         url = self.settings.store.url
         prefix = "sqlite:///"
         if url.startswith(prefix) and not url.startswith(prefix + "/") and ":memory:" not in url:
-            return prefix + str(self.path(url[len(prefix) :]).resolve())
+            path, mark, query = url[len(prefix) :].partition("?")
+            return prefix + quote(str(self.path(unquote(path)).resolve())) + mark + query
         return url
 
 
@@ -76,6 +85,8 @@ def load(given: Path | None = None) -> Loaded:
         "secrets_file", "secrets.toml"
     )
     values = _merged(values, _read_secrets(base / str(secrets_name)))
+    unused = [key for key in _OF_LATER if values.pop(key, None) is not None or _in_environment(key)]
+    warnings += tuple(f"{key} is not used by this version" for key in unused)
     try:
         settings = Settings(**values)
     except ValidationError as exc:
@@ -85,11 +96,12 @@ def load(given: Path | None = None) -> Loaded:
     return Loaded(settings=settings, base=base, config_file=config_file, warnings=warnings)
 
 
-def with_secrets(loaded: Loaded) -> Loaded:
+def with_secrets(loaded: Loaded, *, keep: bool = True) -> Loaded:
     """The same settings with `secret_keys` and `pepper` set.
 
     What is missing is made up once and kept in the secrets file (mode 600), so that links stay
-    valid over restarts. Raises ConfigError when that file cannot be written.
+    valid over restarts; with `keep` False it is made up and forgotten. Raises ConfigError when that
+    file cannot be written.
     """
     settings = loaded.settings
     if settings.secret_keys and settings.pepper:
@@ -99,7 +111,8 @@ def with_secrets(loaded: Loaded) -> Loaded:
         missing["secret_keys"] = (secrets.token_urlsafe(32),)
     if not settings.pepper:
         missing["pepper"] = secrets.token_urlsafe(32)
-    _append_secrets(loaded.path(settings.secrets_file), missing)
+    if keep:
+        missing = _kept_secrets(loaded.path(settings.secrets_file), missing)
     return replace(loaded, settings=settings.model_copy(update=missing))
 
 
@@ -120,21 +133,50 @@ def _read_secrets(path: Path) -> dict[str, Any]:
     return _read_toml(path)
 
 
-def _append_secrets(path: Path, values: Mapping[str, Any]) -> None:
-    lines = [
-        f"{key} = {json.dumps(list(value) if isinstance(value, tuple) else value)}\n"
-        for key, value in values.items()
-    ]
+def _kept_secrets(path: Path, made: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the secrets just made, or take those that another process kept a moment ago."""
     try:
-        old = path.read_text("utf-8") if path.is_file() else ""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as sink:
-            sink.write("".join(lines) + old)  # bare keys must stand before the first [section]
+        with _locked(path):
+            known = _read_secrets(path)
+            kept = {
+                key: tuple(known[key]) if isinstance(value, tuple) else known[key]
+                for key, value in made.items()
+                if known.get(key)
+            }
+            fresh = {key: value for key, value in made.items() if key not in kept}
+            if fresh:
+                _write_secrets(path, fresh)
     except OSError as exc:
         raise ConfigError(
             f"secret_keys and pepper are not set and {path} cannot be written: {exc}; "
             "run 'digest init', or set DIGEST_SECRET_KEYS and DIGEST_PEPPER"
         ) from exc
+    return kept | fresh
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time, by a lock on the folder of `path`."""
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write_secrets(path: Path, values: Mapping[str, Any]) -> None:
+    """Put the values before what the file holds, in one step: it is whole at every moment."""
+    lines = [
+        f"{key} = {json.dumps(list(value) if isinstance(value, tuple) else value)}\n"
+        for key, value in values.items()
+    ]
+    old = path.read_text("utf-8") if path.is_file() else ""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as sink:
+        sink.write("".join(lines) + old)  # bare keys must stand before the first [section]
+    beside.replace(path)
 
 
 def _open_secrets(path: Path, values: Mapping[str, Any]) -> Iterator[str]:
@@ -157,11 +199,16 @@ def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     return both
 
 
+def _in_environment(key: str) -> bool:
+    return any(name.upper().startswith(variable(key)) for name in os.environ)
+
+
 def _refuse_unknown_variables() -> None:
     known = {variable(key) for key, _ in all_keys()} | {variable(n) for n in Settings.model_fields}
     for name in os.environ:
         ours = name.upper().startswith(PREFIX) and not name.startswith(_NOT_SETTINGS)
-        if ours and name.upper() not in known:
+        later = any(name.upper().startswith(variable(key)) for key in _OF_LATER)
+        if ours and not later and name.upper() not in known:
             raise ConfigError(f"environment: {name} is no setting: see config.example.toml")
 
 

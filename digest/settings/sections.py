@@ -214,6 +214,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter="__",
+        env_ignore_empty=True,  # `${VAR:-}` in a compose file means: not set
         extra="forbid",
         frozen=True,
         validate_default=True,
