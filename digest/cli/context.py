@@ -40,7 +40,7 @@ def config_path() -> Path | None:
     return _Given.config
 
 
-def open_app(now: datetime | None = None) -> "App":
+def open_app(now: datetime | None = None, *, dry_run: bool = False) -> "App":
     """The app over the settings in force; `now` replaces its clock."""
     from digest.app import App
     from digest.settings import load
@@ -49,7 +49,7 @@ def open_app(now: datetime | None = None) -> "App":
     for warning in loaded.warnings:
         note(f"warning: {warning}")
     clock: Callable[[], datetime] = (lambda: now) if now else lambda: datetime.now(UTC)
-    return App(loaded, clock)
+    return App(loaded, clock, leaves_traces=not dry_run)
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.context import Day, Now, open_app
-from digest.cli.output import DryRun, Json, Limit, emit_json, fields, instant, say, table
+from digest.cli.context import Day, Exit, Now, finish, open_app
+from digest.cli.output import DryRun, Json, Limit, emit_json, fields, instant, note, say, table
 from digest.domain.deliveries import MailKind, State
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ deliveries = typer.Typer(no_args_is_help=True, help="The ledger: who got what, a
 States = Annotated[
     list[State] | None, typer.Option("--state", help="Only of this state; repeatable.")
 ]
-Number = Annotated[int, typer.Argument(metavar="ID", help="The delivery's number.")]
+Number = Annotated[int, typer.Argument(metavar="ID", max=2**31 - 1, help="The delivery's number.")]
 
 
 @deliveries.command("list")
@@ -103,8 +103,9 @@ def retry(
     states = state or (State.FAILED, State.HELD)
     queued = Journal(app.engine).retry(numbers or (), states, app.clock(), dry_run=dry_run)
     for number in sorted(set(numbers or ()) - set(queued)):
-        say(f"delivery {number} is neither failed nor held: left as it is")
+        note(f"delivery {number} is not there, or neither failed nor held: left as it is")
     say(f"{'would queue' if dry_run else 'queued'} {len(queued)} again")
+    finish(Exit.DONE if queued or not numbers else Exit.FAILED)
 
 
 @deliveries.command("stats")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import Day, Exit, Now, finish, open_app
-from digest.cli.output import DryRun, Json, Limit, emit_json, instant, note, say, table
+from digest.cli.output import DryRun, Json, Limit, emit_json, fail, instant, note, say, table
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _fetch_files(
     done = []
     for path in files:
         if not path.is_file():
-            raise UsageError(f"file {path} does not exist")
+            raise UsageError(f"{path} is no file" if path.exists() else f"{path} does not exist")
         done.append(collect_file(app.engine, path, form, app.clock(), day=day, dry_run=dry_run))
         if not quiet:
             _line(done[-1])
@@ -174,6 +174,8 @@ def _report(done: list["Collected"], as_json: bool, dry_run: bool) -> None:
     if as_json:
         emit_json(map(_object, done))
     for collected in done:
+        if as_json and collected.failed:
+            fail(f"{collected.source}: {collected.outcome.value}: {collected.note}")
         for rejected in collected.rejected[:SHOWN_REJECTED]:
             note(f"{collected.source}: {rejected.where}: {rejected.reason}")
         if len(collected.rejected) > SHOWN_REJECTED:

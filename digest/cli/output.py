@@ -23,7 +23,9 @@ LAST_LEAST = 24
 OTHERS_LEAST = 8
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON array of objects on stdout.")]
-Limit = Annotated[int, typer.Option("--limit", min=0, help="At most so many rows; 0 for all.")]
+Limit = Annotated[
+    int, typer.Option("--limit", min=0, max=2**31 - 1, help="At most so many rows; 0 for all.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
 
 

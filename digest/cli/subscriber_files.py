@@ -31,7 +31,7 @@ def import_(
     file_format = _format(file, form)
     if str(file) != "-" and not file.is_file():
         raise UsageError(f"file {file} does not exist")
-    app = open_app(now)
+    app = open_app(now, dry_run=dry_run)
     stream = sys.stdin.buffer if str(file) == "-" else file.open("rb")
     with stream, progress("importing") as step:
         done = import_subscribers(

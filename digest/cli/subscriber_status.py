@@ -34,7 +34,7 @@ def confirm(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
 
     from digest.services import subscribe
 
-    app = open_app(now)
+    app = open_app(now, dry_run=dry_run)
     _take(app, email, dry_run, partial(subscribe.confirm, keys=app.keys))
 
 
@@ -45,7 +45,7 @@ def pause(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
     """
     from digest.services import subscribe
 
-    _take(open_app(now), email, dry_run, subscribe.pause)
+    _take(open_app(now, dry_run=dry_run), email, dry_run, subscribe.pause)
 
 
 def resume(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
@@ -55,7 +55,7 @@ def resume(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
     """
     from digest.services import subscribe
 
-    _take(open_app(now), email, dry_run, subscribe.resume)
+    _take(open_app(now, dry_run=dry_run), email, dry_run, subscribe.resume)
 
 
 def remove(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
@@ -65,7 +65,7 @@ def remove(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
     """
     from digest.services import subscribe
 
-    _take(open_app(now), email, dry_run, subscribe.unsubscribe)
+    _take(open_app(now, dry_run=dry_run), email, dry_run, subscribe.unsubscribe)
 
 
 def erase(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
@@ -76,7 +76,7 @@ def erase(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
     from digest.services import subscribe
     from digest.services.roster import changed
 
-    app = open_app(now)
+    app = open_app(now, dry_run=dry_run)
     at = app.clock()
     person = changed(
         app.engine,

@@ -78,7 +78,7 @@ def add(
     from digest.services.roster import added
     from digest.services.subscribe import subscribe
 
-    app = open_app(now)
+    app = open_app(now, dry_run=dry_run)
     schedule = (tz, hour, frequency, weekday)
     rest = (max_papers, threshold, empty_day, min_matches, text_only)
     preferences = changed_preferences(app.new_preferences, schedule, rest)
@@ -174,7 +174,7 @@ def edit(
     from digest.services.roster import changed
     from digest.services.subscribe import edit as change
 
-    app = open_app(now)
+    app = open_app(now, dry_run=dry_run)
     at = app.clock()
     schedule = (tz, hour, frequency, weekday)
     rest = (max_papers, threshold, empty_day, min_matches, text_only)

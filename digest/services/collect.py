@@ -66,7 +66,7 @@ def due_sources(
 
 
 def _is_due(planned: PlannedSource, known: memory.SourceMemory, now: datetime) -> bool:
-    if known.last_fetch_at is None:
+    if known.last_fetch_at is None or known.last_fetch_at > now:  # a clock that was ahead
         return True
     failed = known.last_outcome is Outcome.FAULT
     wait = min(planned.every, FAULT_RETRY) if failed else planned.every

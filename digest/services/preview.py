@@ -12,7 +12,7 @@ from sqlmodel import Session
 from digest.domain.deliveries import MailKind
 from digest.domain.digests import Digest
 from digest.domain.schedule import local_date
-from digest.domain.subscribers import Subscriber
+from digest.domain.subscribers import Status, Subscriber
 from digest.errors import StoreError
 from digest.services.compose import Composer
 from digest.services.mailroom import Mail, Mailroom, Order, considered, papers_of
@@ -49,6 +49,8 @@ def preview(desk: Desk, email: str, now: datetime, digest_on: date | None = None
         subscriber = subscribers.by_email(session, email)
         day = digest_on or local_date(subscriber.preferences.schedule, now)
         order = _from_ledger(session, subscriber, day)
+    if order is None and subscriber.status is not Status.ACTIVE:
+        return Preview(email=subscriber.email, digest_on=day, skipped=subscriber.status.value)
     if order is None:
         composed = desk.composer.preview(email, now, day)
         if not isinstance(composed.content, Digest):

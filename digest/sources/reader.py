@@ -10,11 +10,11 @@ from digest.sources.addresses import DEFAULT_URLS, first_url, next_url
 from digest.sources.entries import Parsed
 from digest.sources.formats import batch_of, parse_bytes, parsed
 from digest.sources.http import Fetched, HttpClient
-from digest.sources.unpack import MOST_BYTES
 
 __all__ = ("DEFAULT_URLS", "SourceSpec", "parse_bytes", "read", "read_file")
 
 MOST_FILES = 1_000
+MOST_OF_FILE = 256_000_000
 _JSON = (SourceKind.HUGGINGFACE, SourceKind.BIORXIV, SourceKind.OPENREVIEW)
 _ARXIV = (SourceKind.ARXIV_RSS, SourceKind.ARXIV_API)
 _ACCEPT_JSON = "application/json, */*;q=0.1"
@@ -58,14 +58,17 @@ def read(
 
 
 def read_file(path: Path) -> bytes:
-    """A file's bytes; raises SourceUnreachable where it is missing or larger than the cap."""
+    """A file's bytes; raises SourceUnreachable where it is missing or larger than 256 MB.
+
+    The cap of the network does not hold here: the operator chose the file.
+    """
     try:
         with path.open("rb") as file:
-            body = file.read(MOST_BYTES + 1)
+            body = file.read(MOST_OF_FILE + 1)
     except OSError as exc:
         raise SourceUnreachable(f"{path}: {exc.strerror or exc}") from exc
-    if len(body) > MOST_BYTES:
-        raise SourceUnreachable(f"{path}: larger than {MOST_BYTES:,} bytes")
+    if len(body) > MOST_OF_FILE:
+        raise SourceUnreachable(f"{path}: larger than {MOST_OF_FILE:,} bytes")
     return body
 
 

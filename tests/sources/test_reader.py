@@ -187,8 +187,8 @@ def test_missing_file_and_huge_file_are_faults(http: HttpClient, tmp_path: Path)
     assert "No such file" in missing.note
     huge = tmp_path / "huge.jsonl"
     with huge.open("wb") as file:
-        file.truncate(10_000_001)
-    assert local(huge, http, SourceKind.JSONL).note.endswith("larger than 10,000,000 bytes")
+        file.truncate(256_000_001)
+    assert local(huge, http, SourceKind.JSONL).note.endswith("larger than 256,000,000 bytes")
 
 
 @pytest.mark.parametrize("kind", [SourceKind.PAGE, SourceKind.FEED, SourceKind.JSONL])
