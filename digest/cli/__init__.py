@@ -57,4 +57,6 @@ app.command("stats")(deliveries.overall)
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; always ends in SystemExit with one of the exit codes."""
     with context.exit_codes():
-        app(sys.argv[1:] if arguments is None else arguments, prog_name="digest")
+        given = sys.argv[1:] if arguments is None else arguments
+        code = app(given, prog_name="digest", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else context.Exit.DONE)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from digest.cli.output import fail, note
 from digest.errors import ConfigError, DigestError, InvalidInput, UsageError
@@ -57,18 +58,31 @@ def exit_codes() -> Iterator[None]:
     """Turn errors of ours into one line on stderr and the exit code that belongs to them."""
     try:
         yield
+    except TyperException as exc:
+        _wrong_usage(exc)
+        sys.exit(Exit.USAGE)
     except (ConfigError, UsageError, InvalidInput) as exc:
         fail(str(exc))
         sys.exit(Exit.USAGE)
     except DigestError as exc:
         fail(str(exc))
         sys.exit(Exit.FAILED)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         note("interrupted")
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nothing to tell anybody
         sys.exit(Exit.DONE)
+
+
+def _wrong_usage(exc: TyperException) -> None:
+    """One line on what the command line was given, or the help where it was given nothing."""
+    asked = getattr(exc, "ctx", None)
+    if type(exc).__name__ == "NoArgsIsHelpError" or asked is None:
+        getattr(exc, "show", lambda: fail(str(exc)))()
+        return
+    message = str(getattr(exc, "format_message", exc.__str__)()).rstrip(".")
+    fail(f"{message[:1].lower()}{message[1:]} (see '{asked.command_path} --help')")
 
 
 def finish(code: Exit) -> None:

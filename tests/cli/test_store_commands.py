@@ -3,6 +3,8 @@
 import stat
 import tomllib
 
+import pytest
+
 from tests.commands import Desk
 
 
@@ -59,9 +61,33 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(bare_desk: Desk) -> None:
     assert "smtp.hots" in ended.err
 
 
-def test_unknown_command_and_option_are_exit_code_2(bare_desk: Desk) -> None:
-    assert bare_desk.run("fly").code == 2
-    assert bare_desk.run("papers", "list", "--wings").code == 2
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fly",),
+        ("papers", "list", "--wings"),
+        ("papers", "list", "--limit", "-1"),
+        ("papers", "list", "--limit", "1" + "0" * 20),
+        ("papers", "show"),
+        ("compose", "--date", "garbage"),
+        ("deliveries", "show", "9" * 20),
+        ("rank", "--interests", "i.jsonl"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    bare_desk: Desk, arguments: tuple[str, ...]
+) -> None:
+    ended = bare_desk.run(*arguments)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err.startswith("error: ")
+    assert ended.err.count("\n") == 1
+
+
+def test_no_command_shows_the_help(bare_desk: Desk) -> None:
+    ended = bare_desk.run()
+    assert ended.code == 2
+    assert "subscribers" in ended.out + ended.err
 
 
 def test_every_command_has_help_with_an_example(bare_desk: Desk) -> None:
