@@ -155,8 +155,9 @@ def unguarded(cell: str) -> str:
 
 
 def _refuse_unknown(names: Sequence[str]) -> None:
-    if unknown := next((name for name in names if name not in COLUMNS), None):
-        raise InvalidInput(f"column {unknown[:60]!r} is unknown: there are {', '.join(COLUMNS)}")
+    if unknown := [repr(name[:60]) for name in names if name not in COLUMNS][:20]:
+        known = ", ".join(COLUMNS)
+        raise InvalidInput(f"unknown column {', '.join(unknown)}: there are {known}")
 
 
 def _record(lists: Mapping[str, Sequence[str]], said: Mapping[str, object]) -> Record:

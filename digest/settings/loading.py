@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import secrets
 import stat
 import tomllib
@@ -92,7 +93,9 @@ def load(given: Path | None = None) -> Loaded:
     except ValidationError as exc:
         raise ConfigError(_first_problem(exc, config_file)) from exc
     except ValueError as exc:  # a variable that should hold JSON
-        raise ConfigError(f"environment: {exc}") from exc
+        field = re.search(r'field "(\w+)"', str(exc))
+        name = variable(field[1]) if field else "a DIGEST_ variable"
+        raise ConfigError(f"environment: {name}: write it as JSON") from exc
     return Loaded(settings=settings, base=base, config_file=config_file, warnings=warnings)
 
 
