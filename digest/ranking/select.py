@@ -85,16 +85,12 @@ def select(
     score = -np.expm1(-pull) * early
     chosen = _fill(found, score, leader, ranked, max_papers=max_papers, alike=alike)
     chosen.sort(key=lambda paper: (-score[paper], paper))
-    choices = tuple(
-        Choice(
-            paper=paper,
-            wish=int(leader[paper]),
-            score=float(score[paper]),
-            relevance=float(relevance[paper]),
-        )
-        for paper in chosen
+    columns = (leader[chosen], score[chosen], relevance[chosen])
+    choices = (
+        Choice(paper=paper, wish=int(wish), score=float(value), relevance=float(near))
+        for paper, wish, value, near in zip(chosen, *columns, strict=True)
     )
-    return Selection(choices=choices, matches=len(found))
+    return Selection(choices=tuple(choices), matches=len(found))
 
 
 def trending(
