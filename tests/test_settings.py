@@ -104,6 +104,8 @@ def test_relative_store_path_starts_at_the_config_file(tmp_path: Path) -> None:
             "defaults.timezone: time zone 'Mars/Base' is unknown",
         ),
         ('[site]\nurl = "ftp://x"', "site.url: 'ftp://x' is no web address"),
+        ('[smtp]\nca_file = "gone.pem"', "smtp.ca_file 'gone.pem' is no file"),
+        ('[templates]\nfolder = "gone"', "templates.folder 'gone' is no folder"),
         ("[store]\nurl = ", "is not valid TOML"),
         ('secret_keys = ["short"]', "secret_keys: holds a key of fewer than 16 characters"),
         ('[sender]\naddress = "a@b.example, c@d.example"', "sender.address"),

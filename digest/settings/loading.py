@@ -96,7 +96,9 @@ def load(given: Path | None = None) -> Loaded:
         field = re.search(r'field "(\w+)"', str(exc))
         name = variable(field[1]) if field else "a DIGEST_ variable"
         raise ConfigError(f"environment: {name}: write it as JSON") from exc
-    return Loaded(settings=settings, base=base, config_file=config_file, warnings=warnings)
+    loaded = Loaded(settings=settings, base=base, config_file=config_file, warnings=warnings)
+    _require_files(loaded)
+    return loaded
 
 
 def with_secrets(loaded: Loaded, *, keep: bool = True) -> Loaded:
@@ -117,6 +119,19 @@ def with_secrets(loaded: Loaded, *, keep: bool = True) -> Loaded:
     if keep:
         missing = _kept_secrets(loaded.path(settings.secrets_file), missing)
     return replace(loaded, settings=settings.model_copy(update=missing))
+
+
+def _require_files(loaded: Loaded) -> None:
+    """Raise ConfigError for a file or folder that a setting names and that is not there."""
+    settings = loaded.settings
+    if settings.smtp.ca_file and not loaded.path(settings.smtp.ca_file).is_file():
+        named, what = f"smtp.ca_file {settings.smtp.ca_file!r}", "file"
+    elif settings.templates.folder and not loaded.path(settings.templates.folder).is_dir():
+        named, what = f"templates.folder {settings.templates.folder!r}", "folder"
+    else:
+        return
+    where = f"{loaded.config_file}: " if loaded.config_file else ""
+    raise ConfigError(f"{where}{named} is no {what}: create it, or unset the key")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -19,6 +19,14 @@ from sqlmodel import Session, create_engine
 from digest.errors import ConfigError, StoreError
 
 BUSY_TIMEOUT_MS = 10_000
+# so that a server that is cut off is noticed within about a minute, and not after hours
+_LIBPQ = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
 def open_engine(url: str) -> Engine:
@@ -118,7 +126,7 @@ def _lower(value: object) -> str | None:
 
 def _postgresql(url: str) -> Engine:
     try:
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        return create_engine(url, pool_pre_ping=True, connect_args=_LIBPQ)
     except ModuleNotFoundError as exc:
         raise ConfigError(
             "store.url names PostgreSQL, whose driver is missing: install the extra 'postgres'"
