@@ -218,7 +218,7 @@ def numbers(version: str) -> list[int]:
 
 REGISTRIES = (
     "pypi" + ".org",
-    "pythonhosted" + ".org",
+    "python" + "hosted.org",
     "registry.npm" + "js",
     "deb.deb" + "ian.org",
 )
