@@ -92,12 +92,6 @@ def compose(letter: Letter) -> bytes:
     )
 
 
-def stable_message_id(domain: str, *parts: object) -> str:
-    """A Message-ID that the same parts (kind, subscriber, date, …) always give at this domain."""
-    digest = hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()
-    return f"<{digest[:32]}@{_ascii_domain(domain)}>"
-
-
 def wire_address(address: str) -> str:
     """The address as it stands in envelope and headers: its domain in ASCII (IDNA).
 

@@ -137,17 +137,14 @@ def begin(
     now: datetime,
     pepper: str,
     *,
-    previous: tuple[DeliveryId, Result] | None = None,
-    jitter: float = 0.0,
     wall: datetime | None = None,
 ) -> Start:
-    """Begin one message just before MAIL, and record the connection's previous outcome with it.
+    """Begin one message just before MAIL; its caller records the connection's previous outcome in
+    the same transaction.
 
     The subscriber's row is held until the commit: an opt-out commits either before, and cancels
     this, or after the message is on its way.
     """
-    if previous:
-        record(session, previous[0], owner, previous[1], now, jitter=jitter)
     row = _row_to_begin(session, delivery_id, owner, wall or now)
     if row is None:
         return Start.LOST

@@ -20,7 +20,6 @@ from digest.mail.message import (
     ListInfo,
     Mailbox,
     compose,
-    stable_message_id,
     wire_address,
 )
 
@@ -243,10 +242,3 @@ def test_a_local_date_keeps_its_offset() -> None:
     zone = timezone(timedelta(hours=9))
     mail = parsed(compose(a_letter(date=datetime(2026, 3, 12, 8, tzinfo=zone))))
     assert mail["Date"] == "Thu, 12 Mar 2026 08:00:00 +0900"
-
-
-def test_a_message_id_is_stable_and_its_own() -> None:
-    one = stable_message_id("Example.org", "digest", 12, "2026-03-12")
-    assert one == stable_message_id("example.org", "digest", 12, "2026-03-12")
-    assert one != stable_message_id("example.org", "digest", 1, "2-2026-03-12")
-    assert re.fullmatch(r"<[0-9a-f]{32}@example\.org>", one)

@@ -164,16 +164,6 @@ def test_a_message_is_begun_recorded_and_sent(session):
     assert ledger.record(session, it.id, "a", OK, NOON) is None
 
 
-def test_begin_records_the_outcome_before(session):
-    for email in ("ada@example.com", "bob@example.com"):
-        queue(session, a_person(session, email))
-    one, two = claim(session)
-    begin(session, one)
-    assert begin(session, two, previous=(one.id, OK)) is Start.BEGUN
-    assert row(session, one.id).state is State.SENT
-    assert row(session, two.id).state is State.SENDING
-
-
 @pytest.mark.parametrize(
     ("result", "state", "code"),
     [
