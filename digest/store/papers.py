@@ -1,7 +1,6 @@
 """Papers out of the store: candidates of an edition, look-ups, search, and what became of an id."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
@@ -11,6 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, and_, false, func, or_
 from sqlmodel import Session
 
 from digest.domain.editions import Edition
+from digest.domain.identity import aliases_from
 from digest.domain.papers import Alias, Links, Paper, PaperId, Scheme
 from digest.errors import InvalidInput, NotFound
 from digest.store.tables import AliasRow, MergedPaperRow, PaperRow, table
@@ -26,16 +26,6 @@ _merged = table(MergedPaperRow)
 # In these very words: SQLite takes a partial index only where the query repeats its condition.
 IS_IDENTIFIER = text("scheme <> 'title'")
 IS_TITLE = text("scheme = 'title'")
-
-_ARXIV = re.compile(
-    r"^(?:arxiv:|https?://(?:www\.|export\.)?arxiv\.org/(?:abs|pdf)/)?"
-    r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?(?:\.pdf)?$",
-    re.IGNORECASE,
-)
-_DOI = re.compile(r"^(?:doi:|https?://(?:dx\.)?doi\.org/)?(?P<id>10\.\d{4,9}/\S+)$", re.IGNORECASE)
-_OPENREVIEW = re.compile(
-    r"^(?:openreview:|https?://openreview\.net/(?:forum|pdf)\?id=)(?P<id>[\w-]+)$", re.IGNORECASE
-)
 
 
 def candidates(session: Session, edition: Edition) -> list[Paper]:
@@ -201,14 +191,17 @@ def _latest_first(query: Select[Any], limit: int) -> Select[Any]:
 
 
 def _is_named(name: str) -> ColumnElement[bool]:
-    """The alias rows that `name`, as people write identifiers, can mean."""
-    patterns = ((Scheme.ARXIV, _ARXIV), (Scheme.DOI, _DOI), (Scheme.OPENREVIEW, _OPENREVIEW))
-    found = [(scheme, match["id"]) for scheme, p in patterns if (match := p.match(name))]
+    """The alias rows that `name` can mean: an identifier or address as people write it, or
+    `scheme:value` as listings show it.
+    """
+    scheme, _, value = name.partition(":")
+    shown = [(Scheme(scheme), value)] if scheme in tuple(Scheme) and value else []
+    meant = [(alias.scheme, alias.value) for alias in aliases_from([name])] + shown
     return or_(
         false(),
         *(
-            and_(IS_IDENTIFIER, _aliases.c.scheme == scheme, _aliases.c.value.in_([v, v.lower()]))
-            for scheme, v in found
+            and_(IS_IDENTIFIER, _aliases.c.scheme == scheme, _aliases.c.value == value)
+            for scheme, value in meant
         ),
     )
 

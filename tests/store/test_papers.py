@@ -115,15 +115,21 @@ def test_search_refuses_what_cannot_be_searched_for(session, wanted):
         "10.1000/ABC",
         "https://doi.org/10.1000/abc",
         " doi:10.1000/abc ",
-        "https://openreview.net/forum?id=aBc-1",
-        "openreview:aBc-1",
+        "https://openreview.net/forum?id=aBc-1dEf2",
+        "openreview:aBc-1dEf2",
+        "https://huggingface.co/papers/2603.00001",
+        "doi:10.1000/abc",
+        "https://www.biorxiv.org/content/10.1101/2026.03.01.123456v2",
+        "10.1101/2026.03.01.123456",
+        "biorxiv:10.1101/2026.03.01.123456",
     ],
 )
 def test_a_paper_is_found_by_each_of_its_names(session, name):
     aliases = (
         Alias(scheme=Scheme.ARXIV, value="2603.00001"),
         Alias(scheme=Scheme.DOI, value="10.1000/abc"),
-        Alias(scheme=Scheme.OPENREVIEW, value="aBc-1"),
+        Alias(scheme=Scheme.OPENREVIEW, value="aBc-1dEf2"),
+        Alias(scheme=Scheme.BIORXIV, value="10.1101/2026.03.01.123456"),
     )
     bring(session, a_listing("Mine", aliases=aliases), a_listing("Other", arxiv="2603.00002"))
     assert paper(session, name).title == "Mine"
