@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain
 
 from sqlalchemy import Engine
 from sqlmodel import Session
@@ -255,12 +256,15 @@ class Composer:
 
     def _learn(self, session: Session) -> None:
         """Add the papers that came since the last time to the corpus statistics."""
-        fresh = []
-        for number, title, abstract in texts_since(session, self._read_up_to):
-            fresh.append((title, abstract))
-            self._read_up_to = number
-        if fresh:
-            self._statistics = self._statistics + Statistics.of(fresh)
+
+        def fresh() -> Iterator[tuple[str, str]]:
+            for number, title, abstract in texts_since(session, self._read_up_to):
+                self._read_up_to = number
+                yield title, abstract
+
+        texts = fresh()
+        if first := next(texts, None):
+            self._statistics = self._statistics + Statistics.of(chain([first], texts))
 
     def _compose_chunk(
         self,
