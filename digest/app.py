@@ -210,14 +210,13 @@ class App:
 
     def _relay(self) -> "Relay":
         from digest.mail.transport import Relay, RelaySettings
-        from digest.mail.transport import Security as RelaySecurity
 
         smtp = self.settings.smtp
         return Relay(
             RelaySettings(
                 host=smtp.host,
                 port=smtp.effective_port,
-                security=RelaySecurity(smtp.security.value),
+                security=smtp.security,
                 username=smtp.username or None,
                 password=smtp.password or None,
                 connections=smtp.connections,

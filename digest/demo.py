@@ -15,6 +15,7 @@ from pathlib import Path
 from digest.app import App
 from digest.domain.digests import Digest
 from digest.domain.papers import Attention, Batch, Paper, PaperId
+from digest.domain.relay import Security
 from digest.errors import StoreError
 from digest.mail.sink import Received, Sink
 from digest.services.collect import Collected, keep
@@ -26,7 +27,6 @@ from digest.services.transfer import import_subscribers
 from digest.settings import Loaded, Settings
 from digest.settings.sections import (
     DeliverySettings,
-    Security,
     SenderSettings,
     SiteSettings,
     SmtpSettings,

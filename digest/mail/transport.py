@@ -10,13 +10,13 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from types import TracebackType
 from typing import Self, cast
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException
 
 from digest.domain.deliveries import Sent
+from digest.domain.relay import Security, bares_password
 from digest.errors import (
     ConfigError,
     InDoubtError,
@@ -29,21 +29,12 @@ from digest.errors import (
 from digest.mail.excerpts import plain, shortened
 from digest.mail.message import wire_address
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 REPLY_MOST = 500
 # A refused MAIL blames the message only where it is about its size or parameters (RFC 5321 §4.3.2,
 # RFC 1870); else it is about the sender or the login, and every mail would be refused alike.
 _MESSAGE_FAULTS = (501, 504, 552, 555)
 _LOST = (SMTPException, OSError, TimeoutError)
 _BARE_ENDS = re.compile(rb"\r\n|\r|\n")
-
-
-class Security(StrEnum):
-    """How the connection is protected: not, upgraded at once (RFC 3207), or from the first byte."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    TLS = "tls"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,11 +66,7 @@ class Relay:
     """
 
     def __init__(self, settings: RelaySettings) -> None:
-        if (
-            settings.username
-            and settings.security is Security.NONE
-            and settings.host not in LOOPBACK
-        ):
+        if bares_password(settings.security, settings.username, settings.host):
             raise ConfigError(
                 "smtp.username with smtp.security 'none' would send the password in clear: "
                 "set smtp.security to 'starttls' or 'tls'"

@@ -6,7 +6,6 @@ underscores in the environment: `smtp.password` is `DIGEST_SMTP__PASSWORD`.
 
 from digest.settings.loading import CONFIG_NAME, Loaded, load, with_secrets
 from digest.settings.sections import (
-    Security,
     Settings,
     SmtpSettings,
     SourceSettings,
@@ -17,7 +16,6 @@ from digest.settings.sections import (
 __all__ = [
     "CONFIG_NAME",
     "Loaded",
-    "Security",
     "Settings",
     "SmtpSettings",
     "SourceSettings",

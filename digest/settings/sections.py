@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -10,19 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.domain.papers import SourceKind
+from digest.domain.relay import Security, bares_password
 from digest.domain.schedule import Frequency, zone
 from digest.domain.subscribers import MOST_PAPERS, address
 from digest.errors import InvalidInput
 
 PREFIX = "DIGEST_"
-
-
-class Security(StrEnum):
-    """How the connection to the relay is protected."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    TLS = "tls"
 
 
 DEFAULT_PORTS = {Security.NONE: 25, Security.STARTTLS: 587, Security.TLS: 465}
@@ -81,15 +73,12 @@ class SmtpSettings(Section):
 
     @model_validator(mode="after")
     def _no_password_in_clear(self) -> Self:
-        if self.username and self.security is Security.NONE and self.host not in _LOOPBACK:
+        if bares_password(self.security, self.username, self.host):
             raise ValueError(
                 "username with security 'none' would send the password in clear: "
                 "set security to 'starttls' or 'tls'"
             )
         return self
-
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class SenderSettings(Section):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from digest.domain.deliveries import Sent
+from digest.domain.relay import Security
 from digest.errors import (
     ConfigError,
     InDoubtError,
@@ -18,7 +19,7 @@ from digest.errors import (
     RelayError,
     TransientMailError,
 )
-from digest.mail.transport import Connection, Relay, RelaySettings, Security, stuffed
+from digest.mail.transport import Connection, Relay, RelaySettings, stuffed
 from tests.mail.relays import (
     Inbox,
     Script,

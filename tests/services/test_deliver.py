@@ -15,13 +15,14 @@ from sqlalchemy import Engine
 from digest.domain.deliveries import State
 from digest.domain.digests import Digest, Pick, Reason, Where
 from digest.domain.papers import Alias, Scheme
+from digest.domain.relay import Security
 from digest.domain.subscribers import Channel, SubscriberId
 from digest.errors import StoreError
 from digest.mail.links import Site
 from digest.mail.render import Renderer
 from digest.mail.sink import Sink
 from digest.mail.tokens import Tokens
-from digest.mail.transport import Relay, RelaySettings, Security
+from digest.mail.transport import Relay, RelaySettings
 from digest.mail.views import Identity
 from digest.services.deliver import Delivered, DeliverOptions, Post, deliver
 from digest.services.mailroom import Mailroom
