@@ -168,7 +168,6 @@ class App:
         from digest.services.deliver import DeliverOptions, Post, deliver
 
         delivery = self.settings.delivery
-        self.mailroom.check()
         options = DeliverOptions(
             owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             lease=timedelta(seconds=delivery.lease_s),

@@ -136,6 +136,7 @@ def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...])
         return Exit.DONE  # composing has named the strangers
     with progress("sending"):
         if processes == 1 or only:
+            app.mailroom.check()
             done = app.deliver(limit=limit, only=people)
         else:
             done = deliver_with(app, processes, limit, now)

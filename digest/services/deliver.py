@@ -142,6 +142,7 @@ class _Run:
         self._stop = stop
         self._begun = 0
         self._broken = False
+        self._checked = False
         self._refusal = ""
 
     async def all_rounds(self) -> None:
@@ -185,6 +186,9 @@ class _Run:
                 only=options.only,
                 wall=self._post.wall(),
             )
+            if rows and not self._checked:
+                self._post.mailroom.check()  # a wrong template gives all of them back
+                self._checked = True
             return self._post.mailroom.outgoing(session, rows)
 
     @contextlib.asynccontextmanager

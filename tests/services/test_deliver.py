@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from digest.domain.digests import Digest, Pick, Reason, Where
 from digest.domain.papers import Alias, Scheme
 from digest.domain.relay import Security
 from digest.domain.subscribers import Channel, SubscriberId
-from digest.errors import StoreError
+from digest.errors import StoreError, TemplateError
 from digest.mail.links import Site
 from digest.mail.render import Renderer
 from digest.mail.sink import Sink
@@ -304,3 +305,24 @@ def test_damaged_row_fails_alone(engine: Engine, moody: Moody) -> None:
     _deliver(_post(engine, moody))
     assert [mail.recipient for mail in moody.received] == ["good@example.com"]
     assert _states(engine) == {State.SENT: 1, State.FAILED: 1}
+
+
+def test_wrong_template_is_found_before_the_first_mail_and_burns_nothing(
+    engine: Engine, moody: Moody, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine" / "mail" / "digest"
+    folder.mkdir(parents=True)
+    (folder / "body.html").write_text("<p>{% if %}</p>")
+    room = Mailroom(
+        renderer=Renderer(tmp_path / "mine"),
+        tokens=Tokens(["k" * 32]),
+        site=Site(),
+        identity=Identity(address="digest@papers.example"),
+    )
+    post = replace(_post(engine, moody), mailroom=room)
+    assert not _deliver(post).anything  # nothing to send, so nothing to look at
+    _queued(engine, "ada@example.com")
+    with pytest.raises(TemplateError, match=r"body\.html, line 1"):
+        _deliver(post)
+    assert moody.received == []
+    assert _states(engine) == {State.QUEUED: 1}
