@@ -1,6 +1,7 @@
 """The engine and its sessions, on SQLite or PostgreSQL."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,8 +104,8 @@ def _sqlite(url: str, path: str | None) -> Engine:
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # our own BEGIN below, so that DDL is transactional too
         connection.create_function("lower", 1, _lower, deterministic=True)
+        _write_ahead(connection)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
             f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -122,6 +123,24 @@ def _sqlite(url: str, path: str | None) -> Engine:
 def _lower(value: object) -> str | None:
     """SQLite's own `lower` knows ASCII alone."""
     return None if value is None else str(value).lower()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn on WAL, waiting for whoever is doing the same to a new file at this moment.
+
+    SQLite answers SQLITE_BUSY here at once: its busy timeout does not hold for this change.
+    """
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as exc:
+            busy = exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= until:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _postgresql(url: str) -> Engine:
