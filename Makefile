@@ -35,7 +35,7 @@ check: $(VENV)/.dev ## ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev ## the benchmarks, which print what they measure
+bench: $(VENV)/.bench ## the benchmarks, which print what they measure, others' tools beside ours
 	$(BIN)/python -m pytest tests/benchmarks -s
 
 clean: ## remove what the targets above made
@@ -55,7 +55,7 @@ $(BIN)/python:
 
 $(VENV)/.run: $(PINNED) | $(BIN)/python
 	@echo "Setting up $(VENV): this takes a minute, once"
-	$(INSTALL) -e .
+	$(INSTALL) -e ".[semantic]"
 	@touch $@
 
 # the wider sets hold the narrower ones
@@ -67,6 +67,11 @@ $(VENV)/.dev: $(PINNED) | $(BIN)/python
 $(VENV)/.browser: $(PINNED) | $(BIN)/python
 	@echo "Setting up $(VENV) for browser tests"
 	$(INSTALL) -e ".[dev,browser]"
+	@touch $(VENV)/.run $(VENV)/.dev $@
+
+$(VENV)/.bench: $(PINNED) | $(BIN)/python
+	@echo "Setting up $(VENV) for the benchmarks and what they compare with"
+	$(INSTALL) -e ".[dev,bench]"
 	@touch $(VENV)/.run $(VENV)/.dev $@
 
 chromium:

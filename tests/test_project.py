@@ -180,7 +180,8 @@ def distribution(requirement: str) -> str:
 def test_every_imported_package_is_a_declared_dependency() -> None:
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    runtime = {distribution(item) for item in project["dependencies"] + extras["postgres"]}
+    optional = [item for name in ("postgres", "scale", "semantic") for item in extras[name]]
+    runtime = {distribution(item) for item in project["dependencies"] + optional}
     anyone = runtime | {distribution(item) for extra in extras.values() for item in extra}
     owners = importlib.metadata.packages_distributions()
     for paths, declared in (
