@@ -15,6 +15,7 @@ class Where(StrEnum):
     AUTHOR = "author"
     CATEGORY = "category"
     TRENDING = "trending"  # no interest: it is there because it trends
+    BEYOND = "beyond"  # no interest either, in a digest whose other picks match
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +43,8 @@ def why(reason: Reason) -> str:
             return f"in {reason.interest}, which you follow"
         case Where.TRENDING:
             return "trending now"
+        case Where.BEYOND:
+            return "trending beyond your interests"
         case _:
             return f"matches {reason.interest} in the {reason.where.value}"
 
