@@ -45,6 +45,10 @@ class SchemaMismatch(StoreError):
     """The store's schema is not the one this program knows; the text says what to run."""
 
 
+class WeightsError(DigestError):
+    """A model's weights are damaged or missing; the text names the package to install again."""
+
+
 class SourceError(DigestError):
     """A source could not be read."""
 
