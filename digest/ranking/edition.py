@@ -1,33 +1,42 @@
-"""One edition, ready to be turned into digests: `digest_for` gives a subscriber theirs."""
+"""One edition, ready to be turned into digests: `digests_for` gives subscribers theirs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
-from digest.domain.digests import Digest, Pick, Skip, SkipReason
+from digest.domain.digests import Digest, Pick, Reason, Skip, SkipReason, Where
 from digest.domain.interests import Interest
 from digest.domain.papers import Paper, PaperId
-from digest.domain.subscribers import EmptyDay, Subscriber
+from digest.domain.subscribers import EmptyDay, Subscriber, SubscriberId
 from digest.domain.trends import Trend
+from digest.ranking.copies import Copies
+from digest.ranking.crowd import Lifts, Request, columns
 from digest.ranking.explain import Explainer, trends_alone
+from digest.ranking.kernel import Floats, Picks
 from digest.ranking.match import Matcher
-from digest.ranking.select import Wish, select, trending
+from digest.ranking.select import pool_of, select, trending
 from digest.ranking.statistics import Statistics
 
 THRESHOLD = 0.25
-ALIKE = 0.8  # shared part of two titles' words (Jaccard) from which they are near-copies
+HOT_MOST = 3
+HOT_LEAST = 0.5
+JITTER = timedelta(hours=1)  # an edition may be that much older than the digest made of it
 
 _NO_TREND = Trend()
+_CHUNK = 2_000
+_REASONS = 100_000  # kept at most, some 50 MB
+_DAY = timedelta(days=1)
 
 
 class EditionRanker:
     """Ranks the candidates of one edition for any number of subscribers.
 
     Each distinct interest is matched when it first comes up and kept, so the cost grows with
-    distinct interests and with subscribers, not with their product.
+    distinct interests and with subscribers, not with their product. What is kept goes with the
+    edition; memory beyond it is bounded by a chunk of subscribers.
     """
 
     def __init__(
@@ -38,21 +47,31 @@ class EditionRanker:
         *,
         interests: Iterable[Interest] = (),
         threshold: float = THRESHOLD,
+        beyond: int = 0,
+        cutoff_at: datetime | None = None,
     ) -> None:
         """`statistics` are those of all papers in the store; a paper without trend has none.
 
-        `threshold` is for subscribers who chose none; `interests` may name those that will come.
+        `threshold` is for subscribers who chose none; `interests` may name those that will come;
+        `beyond` papers at most come for their trend alone behind those that match. From the
+        edition's `cutoff_at` (UTC) it is reckoned for how many days a paper has been carried over;
+        without it none is.
         """
         latest_first = sorted(papers, key=lambda p: (p.first_seen_at, p.id), reverse=True)
         self._papers = latest_first
         self._numbers = {paper.id: number for number, paper in enumerate(latest_first)}
         self._trends = [trends.get(paper.id, _NO_TREND) for paper in latest_first]
-        self._trend = np.array([trend.score for trend in self._trends], np.float64)
+        scores = np.array([trend.score for trend in self._trends], np.float64)
+        self._trend = np.clip(np.nan_to_num(scores, nan=0.0), 0.0, 1.0)
         self._by_trend = np.argsort(-self._trend, kind="stable").tolist()
         self._matcher = Matcher(latest_first, statistics, interests)
         self._explainer = Explainer(self._matcher)
-        self._titles = [frozenset(w.form for w in page.title) for page in self._matcher.pages]
+        self._copies = Copies.of([frozenset(w.form for w in p.title) for p in self._matcher.pages])
         self._threshold = threshold
+        self._beyond = beyond
+        self._cutoff_at = cutoff_at
+        self._hot = [n for n in self._by_trend[:HOT_MOST] if _is_hot(self._trends[n])]
+        self._reasons: dict[tuple[str, str, int], Reason] = {}
 
     @property
     def papers(self) -> list[PaperId]:
@@ -60,7 +79,7 @@ class EditionRanker:
         return list(self._numbers)
 
     def learn(self, interests: Iterable[Interest]) -> None:
-        """Match these interests now, so that `digest_for` need not: it is the slow part."""
+        """Match these interests now, so that `digests_for` need not: it is the slow part."""
         for interest in interests:
             if interest.excluded:
                 self._matcher.barred(interest)
@@ -70,83 +89,132 @@ class EditionRanker:
     def digest_for(
         self, subscriber: Subscriber, sent: AbstractSet[PaperId], digest_on: date
     ) -> Digest | Skip:
-        """The subscriber's digest, or why there is none; nothing of `sent` comes again.
+        """One subscriber's digest, or why there is none: `digests_for` of one."""
+        (found,) = self.digests_for([subscriber], {subscriber.id: sent}, {subscriber.id: digest_on})
+        return found
 
-        Without interests it is the trending list; with too few matches too (`trending_only`),
-        unless the subscriber wants no mail then. Exclusions hold everywhere.
+    def digests_for(
+        self,
+        subscribers: Sequence[Subscriber],
+        sent: Mapping[SubscriberId, AbstractSet[PaperId]],
+        days: Mapping[SubscriberId, date],
+        lifts: Lifts | None = None,
+    ) -> list[Digest | Skip]:
+        """Each subscriber's digest for their date, or why there is none, in the same order.
+
+        Nothing of `sent` comes again. Without interests it is the trending list; with too few
+        matches too (`trending_only`), unless the subscriber wants no mail then. Exclusions hold
+        everywhere. `lifts` are factors of feedback, (papers,) in the order of `papers`; where they
+        lie outside 0.5 to 1.5 they count as the nearer bound.
         """
-        barred = self._sent(sent)
-        if barred.all():
-            return Skip(digest_on=digest_on, reason=SkipReason.NO_PAPERS)
-        self._exclude(subscriber.interests, barred)
-        wanted = [interest for interest in subscriber.interests if not interest.excluded]
-        chosen = subscriber.preferences
-        if wanted:
-            matched = self._matched(wanted, barred, subscriber)
-            if matched:
-                return Digest(digest_on=digest_on, picks=matched)
+        found: list[Digest | Skip] = []
+        for first in range(0, len(subscribers), _CHUNK):
+            chunk = [
+                self._request(one, sent.get(one.id, frozenset()), days[one.id])
+                for one in subscribers[first : first + _CHUNK]
+            ]
+            found += self._composed(chunk, lifts or {})
+        return found
+
+    def _request(
+        self, subscriber: Subscriber, sent: AbstractSet[PaperId], digest_on: date
+    ) -> Request:
+        known = frozenset(self._numbers[paper] for paper in sent if paper in self._numbers)
+        return Request.of(subscriber, digest_on, known, self._matcher)
+
+    def _composed(self, requests: Sequence[Request], lifts: Lifts) -> list[Digest | Skip]:
+        flat = columns(
+            requests, self._matcher, lifts, threshold=self._threshold, beyond=self._beyond
+        )
+        carried = np.array([self._carried(gap) for gap in flat.gaps])
+        pool = pool_of(self._trend, carried, self._copies, self._hot)
+        picks = select(pool, flat.interests, flat.readers)
+        matches = picks.matches.tolist()
+        return [
+            self._content(request, matches[n], self._matched(request, picks, n))
+            for n, request in enumerate(requests)
+        ]
+
+    def _content(self, request: Request, matches: int, matched: tuple[Pick, ...]) -> Digest | Skip:
+        """The digest of what matches, or what the reader gets where too little does."""
+        chosen, day = request.subscriber.preferences, request.digest_on
+        if len(request.sent) == len(self._papers):
+            return Skip(digest_on=day, reason=SkipReason.NO_PAPERS)
+        if request.wanted:
+            if matched and matches >= chosen.min_matches:
+                return Digest(digest_on=day, picks=matched)
             if chosen.empty_day is EmptyDay.SKIP:
-                return Skip(digest_on=digest_on, reason=SkipReason.NO_MATCHES)
-        picks = self._trending(barred, chosen.max_papers)
-        if not picks:
-            return Skip(digest_on=digest_on, reason=SkipReason.NO_MATCHES)
-        return Digest(digest_on=digest_on, picks=picks, trending_only=bool(wanted))
-
-    def _matched(
-        self, wanted: Sequence[Interest], barred: NDArray[np.bool_], subscriber: Subscriber
-    ) -> tuple[Pick, ...]:
-        """The picks that match, none where there are fewer matches than asked for."""
-        chosen = subscriber.preferences
-        found = select(
-            [Wish(row=self._matcher.row(i), weight=i.weight) for i in wanted],
-            barred,
-            self._trend,
-            threshold=self._threshold if chosen.threshold is None else chosen.threshold,
-            max_papers=chosen.max_papers,
-            alike=self._alike,
-        )
-        if found.matches < chosen.min_matches:
-            return ()
-        return tuple(
-            Pick(
-                paper_id=self._papers[choice.paper].id,
-                score=choice.score,
-                relevance=choice.relevance,
-                trend=self._trends[choice.paper].score,
-                reason=self._explainer.matched(
-                    wanted[choice.wish], choice.paper, self._trends[choice.paper]
-                ),
-            )
-            for choice in found.choices
+                return Skip(digest_on=day, reason=SkipReason.NO_MATCHES)
+        numbers = trending(self._by_trend, request.barred, chosen.max_papers, self._copies)
+        if not numbers:
+            return Skip(digest_on=day, reason=SkipReason.NO_MATCHES)
+        return Digest(
+            digest_on=day,
+            picks=tuple(self._trending(number) for number in numbers),
+            trending_only=bool(request.wanted),
         )
 
-    def _trending(self, barred: NDArray[np.bool_], max_papers: int) -> tuple[Pick, ...]:
-        numbers = trending(self._by_trend, barred, max_papers, self._alike)
-        return tuple(
-            Pick(
-                paper_id=self._papers[number].id,
-                score=self._trends[number].score,
-                relevance=0.0,
-                trend=self._trends[number].score,
-                reason=trends_alone(self._trends[number]),
-            )
-            for number in numbers
+    def _matched(self, request: Request, picks: Picks, reader: int) -> tuple[Pick, ...]:
+        """The picks that match, and those beyond behind them."""
+        size, beyond = int(picks.sizes[reader]), int(picks.beyond[reader])
+        papers = picks.papers[reader, : size + beyond].tolist()
+        return (
+            *(
+                Pick(
+                    paper_id=self._papers[number].id,
+                    score=score,
+                    relevance=relevance,
+                    trend=float(self._trend[number]),
+                    reason=self._reason(request.wanted[wish], number),
+                )
+                for number, wish, score, relevance in zip(
+                    papers[:size],
+                    picks.wishes[reader, :size].tolist(),
+                    picks.scores[reader, :size].tolist(),
+                    picks.relevance[reader, :size].tolist(),
+                    strict=True,
+                )
+            ),
+            *(self._reaching(number) for number in papers[size:]),
         )
 
-    def _sent(self, sent: AbstractSet[PaperId]) -> NDArray[np.bool_]:
-        barred = np.zeros(len(self._papers), np.bool_)
-        barred[[self._numbers[paper] for paper in sent if paper in self._numbers]] = True
-        return barred
+    def _reason(self, interest: Interest, number: int) -> Reason:
+        key = (interest.kind, interest.text, number)
+        if key not in self._reasons:
+            if len(self._reasons) >= _REASONS:  # what is kept must not grow with the readers
+                self._reasons.clear()
+                self._explainer = Explainer(self._matcher)
+            self._reasons[key] = self._explainer.matched(interest, number, self._trends[number])
+        return self._reasons[key]
 
-    def _exclude(self, interests: Iterable[Interest], barred: NDArray[np.bool_]) -> None:
-        for interest in interests:
-            if interest.excluded:
-                barred[self._matcher.barred(interest)] = True
+    def _trending(self, number: int) -> Pick:
+        trend = self._trends[number]
+        return Pick(
+            paper_id=self._papers[number].id,
+            score=float(self._trend[number]),
+            relevance=0.0,
+            trend=float(self._trend[number]),
+            reason=trends_alone(trend),
+        )
 
-    def _alike(self, one: int, other: int) -> bool:
-        a, b = self._titles[one], self._titles[other]
-        size, other_size = len(a), len(b)
-        if min(size, other_size) < ALIKE * max(size, other_size) or not size:
-            return False
-        shared = len(a & b)
-        return shared >= ALIKE * (size + other_size - shared)
+    def _reaching(self, number: int) -> Pick:
+        """A pick that matches nothing: by the formula its score is 0, so it comes last."""
+        trending = self._trending(number)
+        return replace(trending, score=0.0, reason=replace(trending.reason, where=Where.BEYOND))
+
+    def _carried(self, gap: int) -> Floats:
+        """For how many days each paper has been in earlier digests' reach, for a reader with `gap`
+        days between two of them, (papers,).
+        """
+        cutoff = self._cutoff_at
+        if cutoff is None:
+            return np.zeros(len(self._papers))
+        ages = [(cutoff - JITTER - paper.first_seen_at) // _DAY for paper in self._papers]
+        return np.maximum(np.array(ages, np.float64) - gap + 1, 0.0)
+
+
+def _is_hot(trend: Trend) -> bool:
+    """Whether a paper of the edition's top trends so much that it is worth a place by that alone:
+    a score of a half is that of a paper in the upper half of a well-filled fresh day.
+    """
+    return trend.score >= HOT_LEAST and bool(trend.upvotes)

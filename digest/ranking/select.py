@@ -1,155 +1,180 @@
-"""Selection: which papers one subscriber gets, from rows of matches, in what order.
+"""Selection: which papers each reader gets, from rows of matches, in what order.
 
     wanted = 1 - ∏ (1 - relevance) ^ weight     over the interests a paper matches (noisy-or)
-    score  = wanted × (0.6 + 0.4 × trend)
+    score  = wanted × (0.6 + 0.4 × trend) × 0.85 ^ days carried × lift
 
 Relevance decides whether: a match below the threshold counts for nothing, however much the paper
 trends. Trend decides how early: it moves a paper by at most two fifths. An interest of weight 2
-counts as if it were given twice.
+counts as if it were given twice. A paper that competed for earlier digests and found no room is
+carried over, worth a little less each day: among equals today's come first, and a strong paper of
+yesterday still beats a weak one of today. `lift` (0.5 to 1.5) is what the reader's feedback makes
+of the paper.
 
-Every interest gets its best paper first. What room is left goes by score, faded by 0.85 for each
-paper that the same interest has already brought, so that a loud interest does not drown the rest.
+Every interest gets its best paper first, by relevance and what the paper is worth. What room is
+left goes by score, faded by 0.85 for each paper that the same interest has already brought, so that
+a loud interest does not drown the rest. Of near-copies one comes. Behind the matches may stand
+papers that match nothing but trend most (`beyond`); where the digest is full they take the place of
+the last matches, of at most one third of them. Ties go to the paper with the lower number.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from digest.ranking import kernel
+from digest.ranking.copies import Copies
+from digest.ranking.kernel import Desk, Floats, Interests, Ints, Picks, Pool, Readers, Starts
 from digest.ranking.match import Row
 
 TREND_SHARE = 0.4
 FADE = 0.85
+CARRY = 0.85
+LONGEST_CARRY = 90.0  # days: the longest window that may be configured
+LEAST_LIFT, MOST_LIFT = 0.5, 1.5
+HEAVIEST = 10.0  # the most that an interest may weigh
 
-Alike = Callable[[int, int], bool]
-"""Whether two papers, by number, are near-copies."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
-    """One interest of a subscriber: its matches and its weight (above 0)."""
-
-    row: Row
-    weight: float = 1.0
+# Interpreted, a reader takes some third of a millisecond, and compiling some seconds: from here on
+# compiling would have cost no more.
+COMPILE_FROM = 20_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
-    """A chosen paper and the wish that contributed most to it, both by number."""
+class _Loop:
+    """The kernel, interpreted until this process has given it enough to do."""
 
-    paper: int
-    wish: int
-    score: float
-    relevance: float
+    def __init__(self) -> None:
+        self._readers = 0
+
+    def chosen(self, readers: int, compiled: bool | None) -> Any:
+        """The compiled loop, or None for the interpreted one."""
+        self._readers += readers
+        if compiled is None:
+            compiled = self._readers >= COMPILE_FROM
+        return kernel.compiled() if compiled else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Selection:
-    """Choices best first; `matches` counts all papers that could have been chosen."""
-
-    choices: tuple[Choice, ...]
-    matches: int
+_LOOP = _Loop()
 
 
 def select(
-    wishes: Sequence[Wish],
-    barred: NDArray[np.bool_],
-    trend: NDArray[np.float64],
-    *,
-    threshold: float,
-    max_papers: int,
-    alike: Alike,
-) -> Selection:
-    """Choose at most `max_papers` papers; none that is barred, and no two that are alike.
+    pool: Pool, interests: Interests, readers: Readers, *, compiled: bool | None = None
+) -> Picks:
+    """Choose for every reader. `compiled` None compiles where that repays itself.
 
-    `barred` and `trend` are (papers,); trend lies in 0 to 1.
+    Weights, thresholds and lifts outside their bounds count as the nearer bound; what is no number
+    weighs 1, admits nothing and lifts nothing.
     """
-    pull = np.zeros(len(trend))
-    strongest = np.zeros(len(trend))
-    relevance = np.zeros(len(trend))
-    leader = np.full(len(trend), -1)
-    early = 1 - TREND_SHARE + TREND_SHARE * trend
-    ranked: list[NDArray[np.int64]] = []  # each wish's papers, its best first
-    for number, wish in enumerate(wishes):
-        papers, values = _allowed(wish.row, barred, threshold)
-        if not len(papers):
-            continue
-        pulls = -np.log1p(-values) * wish.weight
-        pull[papers] += pulls
-        ranked.append(papers[np.argsort(np.expm1(-pulls) * early[papers], kind="stable")])
-        leads = pulls > strongest[papers]
-        led = papers[leads]
-        strongest[led], relevance[led], leader[led] = pulls[leads], values[leads], number
-    found = np.flatnonzero(pull)
-    score = -np.expm1(-pull) * early
-    chosen = _fill(found, score, leader, ranked, max_papers=max_papers, alike=alike)
-    chosen.sort(key=lambda paper: (-score[paper], paper))
-    columns = (leader[chosen], score[chosen], relevance[chosen])
-    choices = (
-        Choice(paper=paper, wish=int(wish), score=float(value), relevance=float(near))
-        for paper, wish, value, near in zip(chosen, *columns, strict=True)
+    readers = readers._replace(
+        weights=_within(readers.weights, 0.0, HEAVIEST, other=1.0),
+        threshold=_within(readers.threshold, 0.0, 1.0, other=1.0),
+        lift=_within(readers.lift, LEAST_LIFT, MOST_LIFT, other=1.0),
     )
-    return Selection(choices=tuple(choices), matches=len(found))
+    picks = _blank(len(readers.most), int(readers.most.max(initial=0)))
+    desk = _desk(pool, readers)
+    if loop := _LOOP.chosen(len(readers.most), compiled):
+        loop(pool, interests, readers, picks, desk)
+    else:
+        kernel.fill(_listed(pool), _listed(interests), _listed(readers), picks, _listed(desk))
+    return picks
 
 
 def trending(
-    order: Sequence[int], barred: NDArray[np.bool_], max_papers: int, alike: Alike
+    order: Iterable[int], barred: AbstractSet[int], most: int, copies: Copies
 ) -> list[int]:
     """The first papers of `order` that are not barred, without near-copies."""
     chosen: list[int] = []
     for paper in order:
-        if len(chosen) == max_papers:
+        if len(chosen) == most:
             break
-        if not barred[paper]:
-            _take(paper, chosen, alike)
+        if paper not in barred and not any(copies.are_alike(paper, one) for one in chosen):
+            chosen.append(paper)
     return chosen
 
 
-def _allowed(
-    row: Row, barred: NDArray[np.bool_], threshold: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    kept = ~barred[row.papers]
-    if not row.certain:
-        kept &= row.relevance >= threshold
-    return row.papers[kept], row.relevance[kept]
+def pool_of(
+    trend: Floats, carried: Floats, copies: Copies, hot: Sequence[int] = (), *, fade: float = FADE
+) -> Pool:
+    """The papers of an edition: `trend` (papers,), 0 to 1, and `carried` (groups, papers), in days.
 
-
-def _fill(
-    found: NDArray[np.int64],
-    score: NDArray[np.float64],
-    leader: NDArray[np.int64],
-    ranked: Sequence[NDArray[np.int64]],
-    *,
-    max_papers: int,
-    alike: Alike,
-) -> list[int]:
-    """Each interest's best, or its next best where that is a near-copy of one chosen already; then
-    the others by faded score.
+    What is no number counts as 0.
     """
-    chosen: list[int] = []
-    for papers in sorted(ranked, key=lambda papers: (-score[papers[0]], papers[0])):
-        if len(chosen) == max_papers:
-            break
-        for paper in papers.tolist():
-            if paper in chosen or _take(paper, chosen, alike):
-                break
-    left = score.copy()
-    left[chosen] = 0.0
-    rest = left[found]
-    leads = leader[found]
-    for paper in chosen:
-        rest[leads == leader[paper]] *= FADE
-    while len(chosen) < max_papers and rest.any():
-        at = int(np.argmax(rest))
-        rest[at] = 0.0
-        if _take(int(found[at]), chosen, alike):
-            rest[leads == leads[at]] *= FADE
-    return chosen
+    early = 1 - TREND_SHARE + TREND_SHARE * _within(trend, 0.0, 1.0)
+    return Pool(
+        worth=np.ascontiguousarray(early * CARRY ** _within(carried, 0.0, LONGEST_CARRY)),
+        title=copies.title,
+        near_starts=copies.starts,
+        near=copies.near,
+        hot=np.array(hot, np.int32),
+        fade=fade,
+    )
 
 
-def _take(paper: int, chosen: list[int], alike: Alike) -> bool:
-    if any(alike(paper, other) for other in chosen):
-        return False
-    chosen.append(paper)
-    return True
+def interests_of(rows: Sequence[Row]) -> Interests:
+    """These rows one below the other. A relevance that is no number counts for nothing."""
+    papers = [np.zeros(0, np.int64), *(row.papers for row in rows)]
+    relevance = [np.zeros(0), *(row.relevance for row in rows)]
+    return Interests(
+        starts=starts_of([len(row.papers) for row in rows]),
+        papers=np.concatenate(papers).astype(np.int32),
+        relevance=_within(np.concatenate(relevance), 0.0, 1.0),
+        certain=np.array([row.certain for row in rows], np.bool_),
+    )
+
+
+def starts_of(sizes: Sequence[int]) -> Starts:
+    """Where each of consecutive stretches begins, and behind them where the last one ends."""
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)))
+
+
+def _within(values: Floats, least: float, most: float, *, other: float = 0.0) -> Floats:
+    """The values within bounds, with `other` for what is no number."""
+    return np.clip(np.nan_to_num(values, nan=other), least, most)
+
+
+def _blank(readers: int, most: int) -> Picks:
+    shape = readers, most
+    return Picks(
+        papers=np.full(shape, -1, np.int32),
+        wishes=np.full(shape, -1, np.int32),
+        scores=np.zeros(shape),
+        relevance=np.zeros(shape),
+        sizes=np.zeros(readers, np.int32),
+        beyond=np.zeros(readers, np.int32),
+        matches=np.zeros(readers, np.int32),
+    )
+
+
+def _desk(pool: Pool, readers: Readers) -> Desk:
+    """A clean desk for papers, titles and the longest list of wishes."""
+    papers, titles = len(pool.title), len(pool.near_starts) - 1
+    wishes, most = int(np.diff(readers.starts).max(initial=0)), int(readers.most.max(initial=0))
+
+    def ints(size: int) -> Ints:
+        return np.zeros(size, np.int32)
+
+    return Desk(
+        barred=ints(papers),
+        seen=ints(papers),
+        taken=ints(papers),
+        titles=ints(titles),
+        missed=np.zeros(papers),
+        least=np.zeros(papers),
+        relevance=np.zeros(papers),
+        leader=ints(papers),
+        score=np.zeros(papers),
+        lift=np.ones(papers),
+        found=ints(papers),
+        chosen=ints(most),
+        reached=ints(len(pool.hot)),
+        best=ints(wishes),
+        value=np.zeros(wishes),
+        fade=np.zeros(wishes),
+    )
+
+
+def _listed(columns: Any) -> Any:
+    """The same columns as lists, of which Python reads an item faster."""
+    return type(columns)._make(
+        column.tolist() if isinstance(column, np.ndarray) else column for column in columns
+    )

@@ -1,0 +1,369 @@
+"""The loop that chooses papers for many readers: one text, interpreted or compiled.
+
+The rule stands in `select`. Here it is written over flat columns, and with no more of Python than
+numba compiles, so that both ways run the very same lines: interpreted they take lists (of which
+Python reads an item faster than of an array), compiled they take arrays.
+
+Compiling costs seconds of CPU, which a few readers never earn back; so it is put off until this
+process has interpreted about as much as compiling costs (`COMPILE_FROM`). Where it was compiled
+before, the machine code is found in numba's cache: beside this file, in the user's cache folder or
+in `NUMBA_CACHE_DIR`; where none of them can be written, it lives as long as the process.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+TINY = 1e-12  # the least that a match counts, so that a weight of nearly nothing still matches
+
+Ints = NDArray[np.int32]
+Starts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Pool(NamedTuple):
+    """The papers of an edition.
+
+    `worth` is (groups, papers): the factor of trend and carry-over, which differs with how often
+    readers get a digest. `title` is (papers,), and `near[near_starts[t]:near_starts[t + 1]]` are
+    the titles that are near-copies of title t (`copies.Copies`). `hot` are the papers that may come
+    beyond a reader's matches, best first. With `fade` 1 the papers go by score alone, and no place
+    is kept for an interest.
+    """
+
+    worth: Floats
+    title: Ints
+    near_starts: Starts
+    near: Ints
+    hot: Ints
+    fade: float
+
+
+class Interests(NamedTuple):
+    """Interests × papers: row i matches `papers[starts[i]:starts[i + 1]]`, ascending, each as
+    relevant (0 to 1) as `relevance` says there; no threshold weighs `certain` rows.
+    """
+
+    starts: Starts
+    papers: Ints
+    relevance: Floats
+    certain: NDArray[np.bool_]
+
+
+class Readers(NamedTuple):
+    """Subscribers, flat: reader r has the interests `rows[starts[r]:starts[r + 1]]`, each with its
+    weight above 0; may not get `barred[barred_starts[r]:barred_starts[r + 1]]`; and values the
+    papers `lifted[lift_starts[r]:lift_starts[r + 1]]` by the factors `lift`.
+
+    By reader: `group` (a row of `Pool.worth`), `threshold` (0 to 1), the `most` papers, and how
+    many of them may come from `beyond` the matches.
+    """
+
+    starts: Starts
+    rows: Ints
+    weights: Floats
+    barred_starts: Starts
+    barred: Ints
+    lift_starts: Starts
+    lifted: Ints
+    lift: Floats
+    group: Ints
+    threshold: Floats
+    most: Ints
+    beyond: Ints
+
+
+class Picks(NamedTuple):
+    """What was chosen: of reader r `papers[r, :sizes[r]]`, best first, and behind them
+    `beyond[r]` papers that match nothing.
+
+    `wishes` says which of the reader's interests (from 0) brought a paper, `relevance` is its
+    relevance for that one, `scores` lie in 0 to 1; `matches` counts all papers that could have
+    been chosen. The first four are (readers, most papers), -1 and 0 where no match stands.
+    """
+
+    papers: Ints
+    wishes: Ints
+    scores: Floats
+    relevance: Floats
+    sizes: Ints
+    beyond: Ints
+    matches: Ints
+
+
+class Desk(NamedTuple):
+    """What the loop writes on: by paper, by title, by wish. Marks hold the reader's number plus 1,
+    so that nothing needs wiping for the next one.
+    """
+
+    barred: Ints  # a mark: must not come
+    seen: Ints  # a mark: matches
+    taken: Ints  # a mark: chosen
+    titles: Ints  # a mark, by title: it or a near-copy was chosen
+    missed: Floats  # the product of what the wishes leave over
+    least: Floats  # what the leading wish alone leaves over
+    relevance: Floats  # of the leading wish
+    leader: Ints
+    score: Floats
+    lift: Floats  # 1 but for the reader at hand
+    found: Ints  # the papers that match and may still be taken
+    chosen: Ints
+    reached: Ints  # trending papers chosen beyond the matches
+    best: Ints  # by wish: its best paper, -1 for none
+    value: Floats  # by wish: that paper's worth for it alone
+    fade: Floats  # by wish
+
+
+def fill(pool: Pool, interests: Interests, readers: Readers, picks: Picks, desk: Desk) -> None:
+    """Choose for each reader, in order, and write down what was chosen."""
+    for reader in range(len(readers.most)):
+        _mark(readers, desk, reader)
+        found = _gather(pool, interests, readers, desk, reader)
+        picks.matches[reader] = found
+        most = readers.most[reader]
+        hot = _hot(pool, readers, desk, reader) if found > 0 else 0
+        size = _serve(pool, interests, readers, desk, reader, most - min(hot, most // 3))
+        size, left = _spread(pool, desk, reader, size, found, most - min(hot, most // 3))
+        extra = _reach(pool, readers, desk, reader, size) if hot > 0 else 0
+        size, _ = _spread(pool, desk, reader, size, left, most - extra)
+        _write(picks, desk, reader, size, extra)
+        for at in range(readers.lift_starts[reader], readers.lift_starts[reader + 1]):
+            desk.lift[readers.lifted[at]] = 1.0
+
+
+def _mark(readers: Readers, desk: Desk, reader: int) -> None:
+    """Note the reader's barred papers, and what feedback makes of others."""
+    for at in range(readers.barred_starts[reader], readers.barred_starts[reader + 1]):
+        desk.barred[readers.barred[at]] = reader + 1
+    for at in range(readers.lift_starts[reader], readers.lift_starts[reader + 1]):
+        desk.lift[readers.lifted[at]] = readers.lift[at]
+
+
+def _gather(pool: Pool, interests: Interests, readers: Readers, desk: Desk, reader: int) -> int:
+    """Score every paper that matches; how many they are."""
+    found = 0
+    worth = pool.worth[readers.group[reader]]
+    for at in range(readers.starts[reader], readers.starts[reader + 1]):
+        found = _add(interests, readers, desk, reader, at, found, worth)
+    for n in range(found):
+        paper = desk.found[n]
+        wanted = max(1.0 - desk.missed[paper], TINY)
+        desk.score[paper] = wanted * worth[paper] * desk.lift[paper]
+    return found
+
+
+def _add(
+    interests: Interests,
+    readers: Readers,
+    desk: Desk,
+    reader: int,
+    at: int,
+    found: int,
+    worth: Floats,
+) -> int:
+    """Add the matches of one wish to those found, and note its best paper."""
+    wish = at - readers.starts[reader]
+    row, weight = readers.rows[at], readers.weights[at]
+    threshold = TINY if interests.certain[row] else max(readers.threshold[reader], TINY)
+    best, value = -1, 0.0
+    for entry in range(interests.starts[row], interests.starts[row + 1]):
+        paper, near = interests.papers[entry], interests.relevance[entry]
+        if near < threshold or desk.barred[paper] == reader + 1:
+            continue
+        missed = 1.0 - near
+        if weight != 1.0:
+            missed = missed**weight
+        if desk.seen[paper] != reader + 1:
+            desk.seen[paper] = reader + 1
+            desk.found[found] = paper
+            found += 1
+            desk.missed[paper] = missed
+            desk.least[paper], desk.leader[paper], desk.relevance[paper] = missed, wish, near
+        else:
+            desk.missed[paper] *= missed
+            if missed < desk.least[paper]:
+                desk.least[paper], desk.leader[paper], desk.relevance[paper] = missed, wish, near
+        mine = near * worth[paper] * desk.lift[paper]
+        if mine > value or best < 0:
+            best, value = paper, mine
+    desk.best[wish], desk.value[wish], desk.fade[wish] = best, value, 1.0
+    return found
+
+
+def _serve(
+    pool: Pool, interests: Interests, readers: Readers, desk: Desk, reader: int, most: int
+) -> int:
+    """Give each wish its best paper, the best of them first; how many were chosen."""
+    size = 0
+    if pool.fade >= 1.0:
+        return size
+    wishes = readers.starts[reader + 1] - readers.starts[reader]
+    for _ in range(wishes):
+        if size >= most:
+            break
+        wish = _next_wish(desk, wishes)
+        if wish < 0:
+            break
+        paper, value = desk.best[wish], desk.value[wish]
+        desk.best[wish] = -1
+        while paper >= 0 and desk.taken[paper] != reader + 1:
+            if _is_new(pool, desk, reader, paper):
+                size = _take(pool, desk, reader, paper, size)
+                break
+            paper, value = _next_best(pool, interests, readers, desk, reader, wish, paper, value)
+    return size
+
+
+def _next_wish(desk: Desk, wishes: int) -> int:
+    """The wish not yet served whose best paper scores highest, -1 for none."""
+    wish, first = -1, -1
+    for other in range(wishes):
+        paper = desk.best[other]
+        if paper < 0:
+            continue
+        if wish < 0 or _is_before(desk, paper, first):
+            wish, first = other, paper
+    return wish
+
+
+def _next_best(
+    pool: Pool,
+    interests: Interests,
+    readers: Readers,
+    desk: Desk,
+    reader: int,
+    wish: int,
+    after: int,
+    below: float,
+) -> tuple[int, float]:
+    """A wish's best paper after the one given, and its worth for it; -1 for none."""
+    worth = pool.worth[readers.group[reader]]
+    row = readers.rows[readers.starts[reader] + wish]
+    threshold = TINY if interests.certain[row] else max(readers.threshold[reader], TINY)
+    best, value = -1, 0.0
+    for entry in range(interests.starts[row], interests.starts[row + 1]):
+        paper, near = interests.papers[entry], interests.relevance[entry]
+        if near < threshold or desk.barred[paper] == reader + 1:
+            continue
+        mine = near * worth[paper] * desk.lift[paper]
+        later = mine < below or (mine == below and paper > after)
+        if later and (mine > value or best < 0):
+            best, value = paper, mine
+    return best, value
+
+
+def _spread(
+    pool: Pool, desk: Desk, reader: int, size: int, found: int, most: int
+) -> tuple[int, int]:
+    """Fill up by faded score; how many are chosen, and how many found are left."""
+    while size < most and found > 0:
+        at, value = -1, -1.0
+        for n in range(found):
+            paper = desk.found[n]
+            faded = desk.score[paper] * desk.fade[desk.leader[paper]]
+            if faded > value or (faded == value and paper < desk.found[at]):
+                at, value = n, faded
+        paper = desk.found[at]
+        found -= 1
+        desk.found[at] = desk.found[found]
+        if desk.taken[paper] != reader + 1 and _is_new(pool, desk, reader, paper):
+            size = _take(pool, desk, reader, paper, size)
+    return size, found
+
+
+def _hot(pool: Pool, readers: Readers, desk: Desk, reader: int) -> int:
+    """How many trending papers beyond the matches there is a place for."""
+    count = 0
+    for n in range(len(pool.hot)):
+        paper = pool.hot[n]
+        free = desk.barred[paper] != reader + 1 and desk.seen[paper] != reader + 1
+        if free and count < readers.beyond[reader]:
+            count += 1
+    return count
+
+
+def _reach(pool: Pool, readers: Readers, desk: Desk, reader: int, size: int) -> int:
+    """Take the trending papers beyond the matches that find a place; how many they are."""
+    extra = 0
+    for n in range(len(pool.hot)):
+        paper = pool.hot[n]
+        if extra >= readers.beyond[reader] or size + extra >= readers.most[reader]:
+            break
+        free = desk.barred[paper] != reader + 1 and desk.seen[paper] != reader + 1
+        if free and _is_new(pool, desk, reader, paper):
+            desk.titles[pool.title[paper]] = reader + 1
+            desk.reached[extra] = paper
+            extra += 1
+    return extra
+
+
+def _is_new(pool: Pool, desk: Desk, reader: int, paper: int) -> bool:
+    """Whether no near-copy of the paper was chosen."""
+    title = pool.title[paper]
+    if desk.titles[title] == reader + 1:
+        return False
+    for at in range(pool.near_starts[title], pool.near_starts[title + 1]):
+        if desk.titles[pool.near[at]] == reader + 1:
+            return False
+    return True
+
+
+def _take(pool: Pool, desk: Desk, reader: int, paper: int, size: int) -> int:
+    desk.chosen[size] = paper
+    desk.taken[paper] = reader + 1
+    desk.titles[pool.title[paper]] = reader + 1
+    desk.fade[desk.leader[paper]] *= pool.fade
+    return size + 1
+
+
+def _is_before(desk: Desk, paper: int, other: int) -> bool:
+    one, two = desk.score[paper], desk.score[other]
+    return one > two or (one == two and paper < other)
+
+
+def _write(picks: Picks, desk: Desk, reader: int, size: int, extra: int) -> None:
+    """Write the chosen down, best first, and those beyond behind them."""
+    for last in range(1, size):
+        paper, at = desk.chosen[last], last
+        while at > 0 and _is_before(desk, paper, desk.chosen[at - 1]):
+            desk.chosen[at] = desk.chosen[at - 1]
+            at -= 1
+        desk.chosen[at] = paper
+    for n in range(size):
+        paper = desk.chosen[n]
+        picks.papers[reader, n] = paper
+        picks.wishes[reader, n] = desk.leader[paper]
+        picks.scores[reader, n] = min(desk.score[paper], 1.0)
+        picks.relevance[reader, n] = desk.relevance[paper]
+    for n in range(extra):
+        picks.papers[reader, size + n] = desk.reached[n]
+    picks.sizes[reader], picks.beyond[reader] = size, extra
+
+
+HELPERS: tuple[Callable[..., Any], ...] = (
+    _mark, _add, _gather, _next_wish, _next_best, _is_before, _is_new, _take, _serve, _spread,
+    _hot, _reach, _write,
+)  # fmt: skip
+
+
+@cache
+def compiled() -> Callable[[Pool, Interests, Readers, Picks, Desk], None] | None:
+    """The loop in machine code, made when first asked for; None where numba is not installed.
+
+    It holds no interpreter lock. Its first call compiles, or reads numba's cache.
+    """
+    if find_spec("numba") is None:
+        return None
+    import numba  # takes half a second, which small communities need not pay
+    from numba.extending import register_jitable
+
+    for helper in HELPERS:
+        register_jitable(helper)
+    try:
+        return numba.njit(cache=True, nogil=True)(fill)
+    except RuntimeError:  # no folder for the cache can be written: compile for this process alone
+        return numba.njit(nogil=True)(fill)
