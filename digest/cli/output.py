@@ -49,6 +49,13 @@ def note(text: str) -> None:
     sys.stderr.write(printable(text) + "\n")
 
 
+def point(*lines: str) -> None:
+    """A text and a mark under a place in it, on a terminal's stderr only: errors are one line."""
+    if sys.stderr.isatty():
+        for line in lines:
+            note(f"  {line}")
+
+
 def fail(text: str) -> None:
     """One error line on stderr."""
     note(f"error: {text}")

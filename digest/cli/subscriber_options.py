@@ -5,8 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.cli.output import instant
-from digest.domain.interests import Interest, InterestKind, interest, written
+from digest.cli.output import instant, point
+from digest.domain.interests import (
+    Interest,
+    InterestError,
+    InterestKind,
+    in_its_list,
+    interest,
+)
+from digest.domain.records import by_column
 from digest.domain.schedule import WEEKDAYS, Frequency
 from digest.domain.subscribers import EmptyDay, Preferences, Subscriber
 from digest.errors import InvalidInput, UsageError
@@ -14,16 +21,23 @@ from digest.errors import InvalidInput, UsageError
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The subscriber's address.")]
 Phrases = Annotated[
     list[str] | None,
-    typer.Option("-i", "--interest", metavar="PHRASE", help="Wanted; a weight as in 'RAG^2'."),
+    typer.Option(
+        "-i",
+        "--interest",
+        metavar="INTEREST",
+        help="Wanted: words, '\"exact words\"', author:NAME, cat:cs.CL, venue:NAME, several joined"
+        " by AND, '-words' for never; a weight as in 'RAG^2'. See docs/interests.md.",
+    ),
 ]
 Unwanted = Annotated[
-    list[str] | None, typer.Option("-x", "--exclude", metavar="PHRASE", help="Never wanted.")
+    list[str] | None,
+    typer.Option("-x", "--exclude", metavar="INTEREST", help="Never wanted; written as for -i."),
 ]
 Authors = Annotated[
-    list[str] | None, typer.Option("--author", metavar="NAME", help="An author to follow.")
+    list[str] | None, typer.Option("--author", metavar="NAME", help="As -i author:NAME.")
 ]
 Categories = Annotated[
-    list[str] | None, typer.Option("--category", metavar="CAT", help="A category, such as cs.CL.")
+    list[str] | None, typer.Option("--category", metavar="CAT", help="As -i cat:CAT.")
 ]
 Zone = Annotated[
     str | None, typer.Option("--tz", metavar="ZONE", help="Time zone, such as Europe/Paris.")
@@ -61,20 +75,22 @@ def read_interests(
     given += [(phrase, InterestKind.PHRASE, True) for phrase in excluded or ()]
     given += [(author, InterestKind.AUTHOR, False) for author in authors or ()]
     given += [(category, InterestKind.CATEGORY, False) for category in categories or ()]
-    try:
-        return tuple(interest(text, kind, excluded=never) for text, kind, never in given)
-    except InvalidInput as exc:
-        raise UsageError(str(exc)) from exc
+    return tuple(_read(text, kind, excluded=never) for text, kind, never in given)
 
 
 def without(person: Subscriber, removed: list[str]) -> tuple[Interest, ...]:
-    """The subscriber's interests but for those of these texts. Raises UsageError for a stranger."""
-    keys = {interest(text).key: text for text in removed}
-    known = {item.key for item in person.interests}
-    for key, text in keys.items():
-        if key not in known:
+    """The subscriber's interests but for those of these texts. Raises UsageError for a stranger.
+
+    Plain words name every interest of these words, excluded or not.
+    """
+    kept = person.interests
+    for text in removed:
+        wanted = _read(text, InterestKind.PHRASE, excluded=False)
+        rest = tuple(item for item in kept if not _is_named(item, wanted))
+        if rest == kept:
             raise UsageError(f"{person.email} has no interest {text!r}")
-    return tuple(item for item in person.interests if item.key not in keys)
+        kept = rest
+    return kept
 
 
 def changed_preferences(
@@ -104,21 +120,12 @@ def as_object(person: Subscriber) -> dict[str, Any]:
     """The subscriber as listings give it."""
     preferences, schedule = person.preferences, person.preferences.schedule
 
-    def texts(kind: InterestKind, *, excluded: bool = False) -> list[str]:
-        return [
-            written(item)
-            for item in person.interests
-            if item.kind is kind and item.excluded is excluded
-        ]
-
+    lists = by_column(person.interests)
     return {
         "id": person.id,
         "email": person.email,
         "status": person.status.value,
-        "interests": texts(InterestKind.PHRASE),
-        "exclude": texts(InterestKind.PHRASE, excluded=True),
-        "authors": texts(InterestKind.AUTHOR),
-        "categories": texts(InterestKind.CATEGORY),
+        **{name: [in_its_list(item) for item in items] for name, items in lists.items()},
         "timezone": schedule.timezone,
         "hour": schedule.hour,
         "frequency": schedule.frequency.value,
@@ -130,6 +137,20 @@ def as_object(person: Subscriber) -> dict[str, Any]:
         "text_only": preferences.text_only,
         "next_digest_at": instant(person.next_digest_at),
     }
+
+
+def _read(text: str, kind: InterestKind, *, excluded: bool) -> Interest:
+    try:
+        return interest(text, kind, excluded=excluded)
+    except InterestError as exc:
+        point(*exc.pointed[1:])
+        raise UsageError(str(exc)) from exc
+
+
+def _is_named(item: Interest, wanted: Interest) -> bool:
+    if wanted.kind is InterestKind.PHRASE and not wanted.excluded:
+        return item.key == wanted.key
+    return (item.kind, item.key, item.excluded) == (wanted.kind, wanted.key, wanted.excluded)
 
 
 def _weekday(text: str) -> int:

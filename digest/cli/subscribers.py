@@ -201,4 +201,4 @@ subscribers.command("export")(subscriber_files.export)
 
 
 def _wanted(person: "Subscriber") -> str:
-    return ", ".join(("-" if one.excluded else "") + written(one) for one in person.interests)
+    return ", ".join(written(one) for one in person.interests)

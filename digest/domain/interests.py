@@ -1,35 +1,44 @@
 """Interests: what a subscriber wants, or does not want, to read about."""
 
-import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
+from functools import lru_cache
 
+from digest.domain.interest_language import (
+    LONGEST,
+    InterestError,
+    InterestKind,
+    Term,
+    read,
+    read_terms,
+    spelled,
+    with_weight,
+)
 from digest.errors import InvalidInput
 
-LONGEST = 64
+__all__ = [
+    "LONGEST",
+    "MOST",
+    "Interest",
+    "InterestError",
+    "InterestKind",
+    "distinct",
+    "in_its_list",
+    "interest",
+    "plain_number",
+    "written",
+]
+
 MOST = 50
-HEAVIEST = 10.0
-
-# A sign is read too, so that `phrase^-1` is refused and not taken for a phrase.
-_WEIGHT = re.compile(r"^(?P<text>.*\S)\s*\^\s*(?P<weight>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))$")
-
-
-class InterestKind(StrEnum):
-    """What an interest is compared with."""
-
-    PHRASE = "phrase"
-    AUTHOR = "author"
-    CATEGORY = "category"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interest:
     """One thing a subscriber wants (`excluded` False) or never wants.
 
-    `text` is as the subscriber wrote it; `weight` is above 0, at most 10, and 1 where none is
-    given.
+    `text` is as the subscriber wrote it, without field and quotes; of kind ALL it is the terms in
+    the interest language. `weight` is above 0, at most 10, and 1 where none is given.
     """
 
     kind: InterestKind
@@ -39,45 +48,67 @@ class Interest:
 
     @property
     def key(self) -> str:
-        """What makes two interests the same one: folded case, width and white space."""
+        """What makes two interests of a kind the same one: folded case, width and white space; of
+        kind ALL whatever the order of the terms.
+        """
+        if self.kind is InterestKind.ALL:
+            return " AND ".join(sorted(_signed_key(term) for term in self.terms))
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", self.text).casefold())
         return " ".join(folded.split())
+
+    @property
+    def terms(self) -> tuple["Interest", ...]:
+        """The interests that must all hold, those that must not (`excluded`) last; of any kind but
+        ALL just this one, as something wanted.
+        """
+        if self.kind is InterestKind.ALL:
+            return _terms(self.text)
+        return (Interest(kind=self.kind, text=self.text),)
+
+    @property
+    def label(self) -> str:
+        """The text as a reader is shown it: an exact phrase in quotes."""
+        return spelled(_spoken(self)) if self.kind is InterestKind.EXACT else self.text
 
 
 def interest(
     text: str, kind: InterestKind = InterestKind.PHRASE, *, excluded: bool = False
 ) -> Interest:
-    """Read one interest as people type it: `continual learning`, or `continual learning^2` with a
-    weight.
+    """Read one interest as people type it: `continual learning`, `"exact words"^2`, `-survey`,
+    `author:Y. LeCun AND cat:cs.LG`.
 
-    Raises InvalidInput when it is empty, longer than 64 characters, has no letter or digit, or when
-    its weight is not above 0 and at most 10.
+    `kind` is what it is where it names no field; of a list of authors or categories each is one
+    name. Raises InterestError (an InvalidInput) where it is not in the language, is longer than 64
+    characters or contradicts `kind` or `excluded`.
     """
-    cleaned = _plain(text)
-    weight = 1.0
-    if match := _WEIGHT.match(cleaned):
-        cleaned, weight = match["text"], float(match["weight"])
-    if not any(c.isalnum() for c in cleaned):
-        raise InvalidInput(
-            f"interest {text[:60]!r} has no letter or digit: give a word or a phrase"
-        )
-    if len(cleaned) > LONGEST:
-        raise InvalidInput(
-            f"interest {cleaned[:24]!r}… has {len(cleaned)} characters: at most {LONGEST}"
-        )
-    if not 0 < weight <= HEAVIEST:
-        raise InvalidInput(
-            f"interest {text[:60]!r}: a weight lies above 0 and at most at {HEAVIEST:g}"
-        )
-    return Interest(kind=kind, text=cleaned, weight=weight, excluded=excluded)
+    found = read(text, kind, excluded=excluded)
+    (first, *others) = found.terms
+    meant = InterestKind.ALL if others else first.kind
+    words = spelled(found.terms) if others else first.text
+    if len(words) > LONGEST:
+        raise InterestError(f"has {len(words)} characters: at most {LONGEST}", words, LONGEST)
+    return Interest(kind=meant, text=words, weight=found.weight, excluded=found.excluded)
 
 
 def written(item: Interest) -> str:
-    """The interest as `interest` reads it again, to the last digit of its weight."""
-    # a text that ends like a weight (`C^2`) needs one of its own, or it would be read as that
-    if item.weight == 1 and not _WEIGHT.match(item.text):
-        return item.text
-    return f"{item.text}^{plain_number(item.weight)}"
+    """The interest in the interest language, as `interest` reads it again, to the last digit of its
+    weight; what is excluded begins with `-`.
+    """
+    if item.kind is InterestKind.ALL:
+        text = f"-({item.text})" if item.excluded else item.text
+    else:
+        text = spelled((Term(kind=item.kind, text=item.text, absent=item.excluded),))
+    return with_weight(text, item.weight, plain_number(item.weight))
+
+
+def in_its_list(item: Interest) -> str:
+    """The interest as its own list holds it: a list of authors or categories needs no field, one of
+    what is excluded no `-`.
+    """
+    column = InterestKind.PHRASE if item.excluded else item.kind
+    names = (InterestKind.AUTHOR, InterestKind.CATEGORY)
+    text = spelled(_spoken(item), column if column in names else InterestKind.PHRASE)
+    return with_weight(text, item.weight, plain_number(item.weight))
 
 
 def plain_number(value: float) -> str:
@@ -95,6 +126,17 @@ def distinct(items: tuple[Interest, ...]) -> tuple[Interest, ...]:
     return tuple(unique.values())
 
 
-def _plain(text: str) -> str:
-    visible = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
-    return " ".join(visible.split())
+def _spoken(item: Interest) -> tuple[Term, ...]:
+    return tuple(Term(kind=t.kind, text=t.text, absent=t.excluded) for t in item.terms)
+
+
+@lru_cache(maxsize=1 << 14)
+def _terms(text: str) -> tuple[Interest, ...]:
+    return tuple(
+        Interest(kind=term.kind, text=term.text, excluded=term.absent) for term in read_terms(text)
+    )
+
+
+def _signed_key(term: Interest) -> str:
+    """A term's key among others: keys are in small letters, so ` AND ` stands between them only."""
+    return f"{'-' if term.excluded else ''}{term.kind.value}:{term.key}"

@@ -14,15 +14,15 @@ from digest.domain.interests import (
     Interest,
     InterestKind,
     distinct,
+    in_its_list,
     interest,
     plain_number,
-    written,
 )
 from digest.domain.schedule import WEEKDAYS, Frequency, Schedule
 from digest.domain.subscribers import EmptyDay, Preferences, Status, Subscriber, address
 from digest.errors import InvalidInput
 
-# column: what its interests are compared with, and whether they exclude
+# column: what an interest in it is where it names no field, and whether all of them exclude
 LISTS: dict[str, tuple[InterestKind, bool]] = {
     "interests": (InterestKind.PHRASE, False),
     "exclude": (InterestKind.PHRASE, True),
@@ -36,6 +36,8 @@ COLUMNS = (
 
 Setting = str | int | float | bool | None
 Json = Setting | list[str]
+
+_COLUMN = {InterestKind.AUTHOR: "authors", InterestKind.CATEGORY: "categories"}
 
 _Member = TypeVar("_Member", bound=StrEnum)
 
@@ -57,9 +59,13 @@ class Record:
     settings: Mapping[str, Setting] = field(default_factory=dict)
 
     def interests(self, held: tuple[Interest, ...] = ()) -> tuple[Interest, ...]:
-        """All interests in the order of the columns: the row's lists over those `held`."""
-        old = _by_column(held)
-        return distinct(tuple(i for name in LISTS for i in self.lists.get(name, old[name])))
+        """All interests in the order of the columns: the row's lists over those `held`.
+
+        Each stands with its like, whichever list named it: `author:Y. LeCun` among the authors.
+        """
+        old = by_column(held)
+        given = distinct(tuple(i for name in LISTS for i in self.lists.get(name, old[name])))
+        return tuple(i for items in by_column(given).values() for i in items)
 
     def preferences(self, base: Preferences) -> Preferences:
         """The row's settings over those of `base`. Raises InvalidInput for one out of range."""
@@ -109,11 +115,21 @@ def to_cells(subscriber: Subscriber) -> list[str]:
 
 def to_object(subscriber: Subscriber) -> dict[str, Json]:
     """The JSONL object of a subscriber, in the order of COLUMNS."""
-    lists = _by_column(subscriber.interests)
+    lists = by_column(subscriber.interests)
     values: dict[str, Json] = dict(_settings(subscriber.preferences))
-    values |= {name: [written(item) for item in items] for name, items in lists.items()}
+    values |= {name: [in_its_list(item) for item in items] for name, items in lists.items()}
     values |= {"email": subscriber.email, "status": subscriber.status.value}
     return {name: values[name] for name in COLUMNS}
+
+
+def by_column(interests: tuple[Interest, ...]) -> dict[str, tuple[Interest, ...]]:
+    """The interests by the list they stand in, in the order of LISTS; what is excluded has one,
+    whatever its kind.
+    """
+    lists: dict[str, list[Interest]] = {name: [] for name in LISTS}
+    for item in interests:
+        lists["exclude" if item.excluded else _COLUMN.get(item.kind, "interests")].append(item)
+    return {name: tuple(items) for name, items in lists.items()}
 
 
 def split_list(cell: str) -> list[str]:
@@ -174,14 +190,6 @@ def _record(lists: Mapping[str, Sequence[str]], said: Mapping[str, object]) -> R
     record.interests()  # what is wrong of itself is wrong whoever the subscriber is
     record.preferences(Preferences())
     return record
-
-
-def _by_column(interests: tuple[Interest, ...]) -> dict[str, tuple[Interest, ...]]:
-    return {
-        # what is excluded has one column, whatever its kind
-        name: tuple(i for i in interests if i.excluded == excluded and (excluded or i.kind is kind))
-        for name, (kind, excluded) in LISTS.items()
-    }
 
 
 def _settings(wanted: Preferences) -> dict[str, Setting]:

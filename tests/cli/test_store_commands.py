@@ -5,6 +5,7 @@ import tomllib
 
 import pytest
 
+from digest.store.version import NEWEST
 from tests.commands import Desk
 
 
@@ -50,7 +51,7 @@ def test_commands_without_a_store_say_what_to_run(bare_desk: Desk) -> None:
 def test_db_check_and_current_agree_after_init(bare_desk: Desk) -> None:
     bare_desk.ok("init")
     assert "as they should be" in bare_desk.ok("db", "check").out
-    assert "0001" in bare_desk.ok("db", "current").out
+    assert NEWEST in bare_desk.ok("db", "current").out
 
 
 def test_a_wrong_setting_is_one_line_and_exit_code_2(bare_desk: Desk) -> None:

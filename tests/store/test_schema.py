@@ -15,6 +15,8 @@ from digest.store.merge import merge_batch
 from tests.builders import NOON, a_batch, a_listing
 from tests.store.upgrading import upgrade_together
 
+NEXT = f"{int(version.NEWEST) + 1:04}"
+
 
 def set_revision(engine, revision):
     with transaction(engine) as session:
@@ -81,14 +83,14 @@ def test_a_server_that_is_not_there_is_a_store_error():
 
 @pytest.fixture
 def next_migration(tmp_path, monkeypatch):
-    """Gives a function that installs a migration 0002 with this body after the real ones."""
+    """Gives a function that installs a migration with this body after the real ones."""
     folder = tmp_path / "migrations"
     shutil.copytree(resources.folder("migrations"), folder)
 
     def install(body):
         lines = ["import sqlalchemy as sa", "from alembic import op"]
-        lines += ["revision, down_revision = '0002', '0001'", "def upgrade():"]
-        (folder / "versions" / "0002_next.py").write_text(
+        lines += [f"revision, down_revision = '{NEXT}', '{version.NEWEST}'", "def upgrade():"]
+        (folder / "versions" / f"{NEXT}_next.py").write_text(
             "\n".join(lines + [f"    {line}" for line in body]) + "\n"
         )
         monkeypatch.setattr(resources, "folder", lambda _name: folder)
@@ -100,7 +102,7 @@ def test_a_store_of_an_older_program_says_to_upgrade(engine, next_migration):
     next_migration(["op.create_table('extra', sa.Column('id', sa.Integer()))"])
     with pytest.raises(SchemaMismatch, match="digest db upgrade"):
         schema.require_known(engine)
-    assert schema.upgrade(engine) == ("0001", "0002")
+    assert schema.upgrade(engine) == (version.NEWEST, NEXT)
     schema.require_known(engine)
 
 
@@ -108,7 +110,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(engine, next_migration):
     next_migration(["op.create_table('extra', sa.Column('id', sa.Integer()))", "1 / 0"])
     with pytest.raises(ZeroDivisionError):
         schema.upgrade(engine)
-    assert schema.current(engine) == "0001"
+    assert schema.current(engine) == version.NEWEST
     assert "extra" not in inspect(engine).get_table_names()
 
 
