@@ -14,8 +14,20 @@ class Where(StrEnum):
     ABSTRACT = "abstract"
     AUTHOR = "author"
     CATEGORY = "category"
+    VENUE = "venue"
     TRENDING = "trending"  # no interest: it is there because it trends
     BEYOND = "beyond"  # no interest either, in a digest whose other picks match
+
+
+_FACTS = {Where.AUTHOR: "by", Where.CATEGORY: "in", Where.VENUE: "listed under"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One of several terms that an interest joins by AND, and where the paper holds it."""
+
+    where: Where
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +36,8 @@ class Reason:
 
     `interest` is the phrase as the subscriber wrote it, None for a trending pick; `words` are the
     spellings found in the paper, to be highlighted; `upvotes` and `rising` are the trend facts at
-    the time of composing.
+    the time of composing. `parts` are the terms of an interest that has several, `where` is the
+    first one's place.
     """
 
     where: Where
@@ -32,21 +45,48 @@ class Reason:
     words: tuple[str, ...] = ()
     upvotes: int | None = None
     rising: bool = False
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """What of the interest the words of `why` hold."""
+        return tuple(p.text for p in self.parts) or ((self.interest,) if self.interest else ())
 
 
 def why(reason: Reason) -> str:
     """The evidence in words, such as `matches continual learning in the title`."""
+    if reason.parts:
+        return _why_all(reason.parts)
     match reason.where:
         case Where.AUTHOR:
             return f"by {reason.interest}, whom you follow"
         case Where.CATEGORY:
             return f"in {reason.interest}, which you follow"
+        case Where.VENUE:
+            # a paper may be listed under a venue that has not taken it yet
+            return f"listed under {reason.interest}, which you follow"
         case Where.TRENDING:
             return "trending now"
         case Where.BEYOND:
             return "trending beyond your interests"
         case _:
             return f"matches {reason.interest} in the {reason.where.value}"
+
+
+def _why_all(parts: tuple[Part, ...]) -> str:
+    """`matches "world models" and "planning" in the title, in cs.LG`."""
+    told: list[str] = []
+    for place in (Where.TITLE, Where.ABSTRACT):
+        if texts := [f'"{part.text}"' for part in parts if part.where is place]:
+            told.append(f"{'' if told else 'matches '}{_listed(texts)} in the {place.value}")
+    for place, word in _FACTS.items():
+        if names := [part.text for part in parts if part.where is place]:
+            told.append(f"{word} {_listed(names)}")
+    return ", ".join(told)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def attention_words(reason: Reason) -> str:

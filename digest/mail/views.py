@@ -195,7 +195,6 @@ def _slimmer(paper: PaperView, level: int) -> PaperView:
 def paper_view(pick: Pick, paper: Paper, rank: int, *, site: Site, room: int) -> PaperView:
     """One pick as it is shown, its summary in at most `room` characters."""
     reason, words = pick.reason, pick.reason.words
-    named = (reason.interest,) if reason.interest else ()
     told = shortened(plain(paper.tldr or ""), room) or summary(paper.abstract, words, room)
     return PaperView(
         rank=rank,
@@ -205,7 +204,7 @@ def paper_view(pick: Pick, paper: Paper, rank: int, *, site: Site, room: int) ->
         facts=_facts(paper),
         badge=attention_words(reason).replace(", ", " · "),
         rising=reason.rising,
-        reason=() if reason.where is Where.TRENDING else marked(plain(why(reason)), named),
+        reason=() if reason.where is Where.TRENDING else marked(plain(why(reason)), reason.named),
         summary=marked(told, words),
         links=_links(paper),
     )
@@ -247,7 +246,7 @@ def schedule_words(schedule: Schedule) -> str:
 
 
 def _shown(item: Interest) -> str:
-    return plain(item.text)
+    return plain(item.label)
 
 
 def _facts(paper: Paper) -> str:

@@ -11,6 +11,9 @@ A digest names its reason, so a pick needs more than a stray word of the interes
                    the same by stems (`learning in continuous time`)          0.3
     scattered      three or more telling words by stem, all in the abstract   ⅓
 
+An exact phrase counts as a phrase alone, and only where its words are spelled as they were typed,
+but for case, diacritics, hyphens and spaces.
+
 Relevance is BM25F of the phrase taken as one term, as a part of its ceiling: t / (t + 1), where t
 adds 3 for each occurrence in the title and s for each in the abstract, times the figure above. s
 is how special the phrase is, ln(share) / ln(1 %), from 0.15 to 1: one mention of `speculative
@@ -21,12 +24,12 @@ gives ¾ or more on every day and for every interest, a rare one mentioned once 
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 from digest.domain.digests import Where
 from digest.ranking.statistics import TITLE_WEIGHT, Statistics
-from digest.ranking.vocabulary import STOP_WORDS, Token, is_ideograph, is_name
+from digest.ranking.vocabulary import STOP_WORDS, Token, fold, is_ideograph, is_name, word_names
 
 STEMMED = 0.75
 STEM_ALONE = 0.5
@@ -73,6 +76,7 @@ class Phrase:
     telling: tuple[int, ...]
     loose: bool
     special: float
+    letters: str = ""  # of an exact phrase: how it is spelled
 
     @classmethod
     def of(cls, text: str, words: Sequence[Token], statistics: Statistics) -> "Phrase":
@@ -95,6 +99,23 @@ class Phrase:
             special=min(1.0, max(LEAST_SPECIAL, log(share) / log(0.01))),
         )
 
+    @classmethod
+    def exactly(cls, text: str, words: Sequence[Token], statistics: Statistics) -> "Phrase":
+        """The phrase word for word; its forms are only those by which a page may hold it."""
+        found = cls.of(text, words, statistics)
+        spelled = [text[word.start : word.end] for word in words]
+        forms = tuple(
+            known | {word_names(one.lower())[0], word_names(one.upper())[0]}
+            for known, one in zip(found.forms, spelled, strict=True)
+        )
+        return replace(
+            found,
+            forms=forms,
+            stems=(None,) * len(words),
+            loose=False,
+            letters=_letters(text, words),
+        )
+
     def names(self, number: int) -> Names:
         """The forms and stems that the word of that number may have."""
         return self.forms[number] | (self.stems[number] or frozenset())
@@ -103,11 +124,18 @@ class Phrase:
 class Page:
     """One paper's words by where they stand."""
 
-    __slots__ = ("abstract", "forms", "stems", "title")
+    __slots__ = ("abstract", "forms", "stems", "texts", "title")
 
-    def __init__(self, title: Sequence[Token], abstract: Sequence[Token]) -> None:
+    def __init__(
+        self,
+        title: Sequence[Token],
+        abstract: Sequence[Token],
+        texts: tuple[str, str] = ("", ""),
+    ) -> None:
+        """`texts` are what the tokens of title and abstract stand in: for exact phrases only."""
         self.title = title
         self.abstract = abstract
+        self.texts = texts
         self.forms: dict[str, list[int]] = defaultdict(list)
         self.stems: dict[str, list[int]] = defaultdict(list)
         for start, words in ((0, title), (_ABSTRACT, abstract)):
@@ -121,10 +149,16 @@ class Page:
         words, number = (self.title, at) if at < _ABSTRACT - 1 else (self.abstract, at - _ABSTRACT)
         return words[number] if number >= 0 else _NO_WORD
 
+    def letters(self, at: int, size: int) -> str:
+        """How the words from a position on are spelled."""
+        inside = at < _ABSTRACT
+        words, start = (self.title, at) if inside else (self.abstract, at - _ABSTRACT)
+        return _letters(self.texts[not inside], words[start : start + size])
+
 
 def holds(page: Page, phrase: Phrase) -> bool:
     """Whether the phrase stands in title or abstract word for word, but for hyphens and plurals."""
-    return bool(phrase.telling) and bool(_runs(_by_form(page, phrase)))
+    return bool(phrase.telling) and bool(_whole(page, phrase, _by_form(page, phrase)))
 
 
 def evidence(page: Page, phrase: Phrase) -> Evidence | None:
@@ -136,7 +170,7 @@ def evidence(page: Page, phrase: Phrase) -> Evidence | None:
         return None
     title, abstract = _Found(), _Found()
     by_form = _by_form(page, phrase)
-    exact = _runs(by_form)
+    exact = _whole(page, phrase, by_form)
     size = len(phrase.forms)
     _collect(title, abstract, exact, size, 1.0)
     if phrase.loose:
@@ -244,6 +278,20 @@ def _runs(columns: Sequence[Column]) -> list[int]:
     return [
         at for at in columns[0] if all(at + n in column for n, column in enumerate(rest, start=1))
     ]
+
+
+def _whole(page: Page, phrase: Phrase, by_form: Sequence[Column]) -> list[int]:
+    """The positions at which the phrase stands word for word; an exact one as it is spelled."""
+    starts = _runs(by_form)
+    if not phrase.letters:
+        return starts
+    return [at for at in starts if page.letters(at, len(phrase.forms)) == phrase.letters]
+
+
+def _letters(text: str, words: Sequence[Token]) -> str:
+    """The folded letters of words, those of a word that was taken apart only once."""
+    spans = dict.fromkeys((word.start, word.end) for word in words)
+    return "".join(fold(text[start:end]).replace("’", "'") for start, end in spans)
 
 
 def _by_form(page: Page, phrase: Phrase) -> list[Column]:

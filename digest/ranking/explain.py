@@ -1,9 +1,11 @@
 """The reason for a pick: the interest that brought it, where it stands, and the trend facts."""
 
-from digest.domain.digests import Reason, Where
-from digest.domain.interests import Interest
+from digest.domain.digests import Part, Reason, Where
+from digest.domain.interests import Interest, InterestKind
 from digest.domain.trends import Trend
 from digest.ranking.match import Matcher
+
+_Found = tuple[Where, tuple[str, ...], tuple[Part, ...]]
 
 
 class Explainer:
@@ -11,20 +13,24 @@ class Explainer:
 
     def __init__(self, matcher: Matcher) -> None:
         self._matcher = matcher
-        self._found: dict[tuple[str, str, int], tuple[Where, tuple[str, ...]]] = {}
+        self._found: dict[tuple[str, str, int], _Found] = {}
 
     def matched(self, interest: Interest, number: int, trend: Trend) -> Reason:
         """The reason of a paper that matches the interest; the interest as its owner wrote it."""
-        key = (interest.kind, interest.key, number)
+        # joined terms are told as their owner wrote them, in their order
+        is_joined = interest.kind is InterestKind.ALL
+        key = (interest.kind, interest.text if is_joined else interest.key, number)
         if key not in self._found:
-            self._found[key] = self._matcher.found(interest, number)
-        where, words = self._found[key]
+            parts = self._matcher.parts(interest, number)
+            self._found[key] = (*self._matcher.found(interest, number), parts)
+        where, words, parts = self._found[key]
         return Reason(
             where=where,
-            interest=interest.text,
+            interest=interest.label,
             words=words,
             upvotes=trend.upvotes,
             rising=trend.rising,
+            parts=parts,
         )
 
 

@@ -1,38 +1,50 @@
-"""Interests against a pool of papers: one sparse row per distinct interest, made once and kept."""
+"""Interests against a pool of papers: one sparse row per distinct interest, made once and kept.
+
+Where several are joined by AND, a paper must have them all and none that must be absent. It is as
+relevant as the least of its phrases; authors, categories and venues only admit it, unless there is
+no phrase: then the most telling of them counts.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from digest.domain.digests import Where
+from digest.domain.digests import Part, Where
 from digest.domain.interests import Interest, InterestKind
 from digest.domain.papers import Paper
 from digest.ranking.compounds import Compounds
 from digest.ranking.evidence import Evidence, Page, Phrase, evidence, holds
-from digest.ranking.people import Person, is_same, person
+from digest.ranking.facts import KINDS as FACTS
+from digest.ranking.facts import Facts
 from digest.ranking.statistics import Statistics
-from digest.ranking.vocabulary import Token, fold, tokens
-
-AUTHOR_RELEVANCE = 0.9
-CATEGORY_RELEVANCE = 0.4  # a category holds hundreds of papers a day: a phrase tells more
-ARCHIVE_RELEVANCE = 0.3
+from digest.ranking.vocabulary import Token, tokens
 
 _MOST_WORDS = 6  # of spellings shown for one pick
 
+_PLACES = {
+    InterestKind.AUTHOR: Where.AUTHOR,
+    InterestKind.CATEGORY: Where.CATEGORY,
+    InterestKind.VENUE: Where.VENUE,
+}
+
 Key = tuple[InterestKind, str]
+Numbers = NDArray[np.int64]
+Synonyms = Mapping[str, tuple[str, ...]]
+"""Other texts that mean the same as an interest's text, by its `synonym_key`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """One interest's matches: paper numbers, ascending, and the relevance of each, above 0.
 
-    `certain` rows (authors, categories) are facts, which no threshold weighs.
+    `certain` rows (authors, categories, venues) are facts, which no threshold weighs.
     """
 
-    papers: NDArray[np.int64]
+    papers: Numbers
     relevance: NDArray[np.float64]
     certain: bool = False
 
@@ -41,73 +53,126 @@ class Matcher:
     """A pool of papers, numbered in the given order, that interests are matched with."""
 
     def __init__(
-        self, papers: Sequence[Paper], statistics: Statistics, interests: Iterable[Interest] = ()
+        self,
+        papers: Sequence[Paper],
+        statistics: Statistics,
+        interests: Iterable[Interest] = (),
+        synonyms: Synonyms | None = None,
     ) -> None:
-        """`interests` known beforehand teach compounds (`metalearning`); others may come later."""
+        """`interests` known beforehand teach compounds (`metalearning`); others may come later.
+
+        A phrase is met by each of its `synonyms` as if that had been asked for; an exact one is
+        not.
+        """
         self.papers = papers
         self._statistics = statistics
+        self._synonyms = synonyms or {}
         fields = [(tokens(paper.title), tokens(paper.abstract)) for paper in papers]
         self._compounds = _compounds(fields, interests)
         parted = self._compounds.parted
-        self.pages = [Page(parted(title), parted(abstract)) for title, abstract in fields]
+        self.pages = [
+            Page(parted(title), parted(abstract), (paper.title, paper.abstract))
+            for paper, (title, abstract) in zip(papers, fields, strict=True)
+        ]
         self._holders = _postings(self.pages)
-        self._people = _people(papers)
-        self._categories = _categories(papers)
+        self._facts = Facts(papers)
         self._rows: dict[Key, Row] = {}
-        self._barred: dict[Key, NDArray[np.int64]] = {}
+        self._barred: dict[Key, Numbers] = {}
 
     def row(self, interest: Interest) -> Row:
-        """The papers that match an interest."""
+        """The papers that match an interest, whether or not it is excluded."""
         key = (interest.kind, interest.key)
         if key not in self._rows:
             self._rows[key] = self._match(interest)
         return self._rows[key]
 
-    def barred(self, interest: Interest) -> NDArray[np.int64]:
-        """The papers that an excluded interest rules out: a phrase counts where it stands whole."""
+    def barred(self, interest: Interest) -> Numbers:
+        """The papers that an excluded interest rules out, ascending: a phrase counts where it, or a
+        synonym, stands whole.
+        """
         key = (interest.kind, interest.key)
         if key not in self._barred:
-            if interest.kind is InterestKind.PHRASE:
-                phrase = self._phrase(interest.text)
-                found = [n for n in self._candidates(phrase) if holds(self.pages[n], phrase)]
-                self._barred[key] = np.array(found, np.int64)
-            else:
-                self._barred[key] = self.row(interest).papers
+            self._barred[key] = self._bar(interest)
         return self._barred[key]
 
     def found(self, interest: Interest, number: int) -> tuple[Where, tuple[str, ...]]:
-        """Where a matched paper holds the interest, and the spellings found there first."""
-        paper = self.papers[number]
-        match interest.kind:
-            case InterestKind.AUTHOR:
-                names = (a for n, who, a in self._authors(interest.text) if n == number)
-                return Where.AUTHOR, tuple(names)
-            case InterestKind.CATEGORY:
-                names = (c for c in paper.categories if _is_within(c, interest.text))
-                return Where.CATEGORY, tuple(names)
-            case InterestKind.PHRASE:
-                page = self.pages[number]
-                proof = evidence(page, self._phrase(interest.text))
-                return (proof.where, _spellings(paper, page, proof)) if proof else (Where.TITLE, ())
+        """Where a matched paper holds the interest, and the spellings found there first.
+
+        Of terms joined by AND the place is the first one's, and the spellings are those of all.
+        """
+        places = [self._place(term, number) for term in _wanted(interest)]
+        words = (word for _, found in places for word in found)
+        return places[0][0], tuple(dict.fromkeys(words))
+
+    def parts(self, interest: Interest, number: int) -> tuple[Part, ...]:
+        """Where each of several terms joined by AND is held; empty for an interest of one."""
+        if interest.kind is not InterestKind.ALL:
+            return ()
+        return tuple(
+            Part(where=self._place(term, number)[0], text=term.text) for term in _wanted(interest)
+        )
 
     def _match(self, interest: Interest) -> Row:
-        match interest.kind:
-            case InterestKind.AUTHOR:
-                numbers = {number for number, _, _ in self._authors(interest.text)}
-                return _certain(dict.fromkeys(numbers, AUTHOR_RELEVANCE))
-            case InterestKind.CATEGORY:
-                return _certain(self._in_category(interest.text))
-            case InterestKind.PHRASE:
-                return self._match_phrase(self._phrase(interest.text))
+        if interest.kind is InterestKind.ALL:
+            return self._match_all(interest)
+        if interest.kind in FACTS:
+            return _row(self._facts.holders(interest.kind, interest.text), certain=True)
+        found: dict[int, float] = {}
+        for phrase in self._phrases(interest):
+            for number in self._candidates(phrase):
+                if proof := evidence(self.pages[number], phrase):
+                    found[number] = max(proof.relevance, found.get(number, 0.0))
+        return _row(found)
 
-    def _match_phrase(self, phrase: Phrase) -> Row:
-        found: list[int] = []
-        relevance: list[float] = []
-        for number in self._candidates(phrase):
-            if proof := evidence(self.pages[number], phrase):
-                found.append(number)
-                relevance.append(proof.relevance)
-        return Row(papers=np.array(found, np.int64), relevance=np.array(relevance, np.float64))
+    def _match_all(self, interest: Interest) -> Row:
+        rows = [self.row(term) for term in _wanted(interest)]
+        papers = self._without_absent(interest, _common(row.papers for row in rows))
+        phrases = [row for row in rows if not row.certain]
+        values = [row.relevance[np.searchsorted(row.papers, papers)] for row in phrases or rows]
+        combined = np.min(values, axis=0) if phrases else np.max(values, axis=0)
+        return Row(papers=papers, relevance=combined, certain=not phrases)
+
+    def _bar(self, interest: Interest) -> Numbers:
+        if interest.kind is InterestKind.ALL:
+            whole = _common(self.barred(term) for term in _wanted(interest))
+            return self._without_absent(interest, whole)
+        if interest.kind in FACTS:
+            return self.row(interest).papers
+        found = {
+            number
+            for phrase in self._phrases(interest)
+            for number in self._candidates(phrase)
+            if holds(self.pages[number], phrase)
+        }
+        return np.array(sorted(found), np.int64)
+
+    def _without_absent(self, interest: Interest, papers: Numbers) -> Numbers:
+        """The papers but for those that hold, whole, a term that must be absent."""
+        for term in interest.terms:
+            if term.excluded:
+                papers = np.setdiff1d(papers, self.barred(term), assume_unique=True)
+        return papers
+
+    def _place(self, term: Interest, number: int) -> tuple[Where, tuple[str, ...]]:
+        paper = self.papers[number]
+        if term.kind in FACTS:
+            return _PLACES[term.kind], self._facts.names(term.kind, term.text, number, paper)
+        page = self.pages[number]
+        proofs = [
+            proof for phrase in self._phrases(term) if (proof := evidence(page, phrase)) is not None
+        ]
+        if not proofs:
+            return Where.TITLE, ()
+        best = max(proofs, key=lambda proof: proof.relevance)  # the first of equals: their own
+        return best.where, _spellings(paper, page, best)
+
+    def _phrases(self, interest: Interest) -> list[Phrase]:
+        """What is looked for: the interest's own words first, then what means the same."""
+        if interest.kind is InterestKind.EXACT:
+            words = self._compounds.parted(tokens(interest.text))
+            return [Phrase.exactly(interest.text, words, self._statistics)]
+        others = self._synonyms.get(synonym_key(interest.text), ())
+        return [self._phrase(text) for text in (interest.text, *others)]
 
     def _phrase(self, text: str) -> Phrase:
         return Phrase.of(text, self._compounds.parted(tokens(text)), self._statistics)
@@ -122,19 +187,18 @@ class Matcher:
         ]
         return sorted(set.intersection(*columns)) if columns else []
 
-    def _authors(self, text: str) -> list[tuple[int, Person, str]]:
-        wanted = person(text)
-        known = self._people.get(wanted.surname, []) if wanted else []
-        return [entry for entry in known if wanted and is_same(wanted, entry[1])]
 
-    def _in_category(self, text: str) -> dict[int, float]:
-        found: dict[int, float] = {}
-        for name, numbers in self._categories.items():
-            if _is_within(name, text):
-                exact = name == fold(text.strip())
-                value = CATEGORY_RELEVANCE if exact else ARCHIVE_RELEVANCE
-                found |= {n: max(value, found.get(n, 0.0)) for n in numbers}
-        return found
+def synonym_key(text: str) -> str:
+    """The text as its synonyms are looked up: the folded forms of its words."""
+    return " ".join(token.form for token in tokens(text))
+
+
+def _wanted(interest: Interest) -> list[Interest]:
+    return [term for term in interest.terms if not term.excluded]
+
+
+def _common(papers: Iterable[Numbers]) -> Numbers:
+    return reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), papers)
 
 
 def _compounds(
@@ -143,7 +207,8 @@ def _compounds(
     compounds = Compounds()
     for pair in fields:
         compounds.learn(pair)
-    phrases = (tokens(i.text) for i in interests if i.kind is InterestKind.PHRASE)
+    terms = (term for interest in interests for term in interest.terms)
+    phrases = (tokens(term.text) for term in terms if term.kind not in FACTS)
     compounds.learn(phrases, spaced=True)
     return compounds
 
@@ -157,33 +222,10 @@ def _postings(pages: Sequence[Page]) -> dict[str, list[int]]:
     return dict(holders)
 
 
-def _people(papers: Sequence[Paper]) -> dict[str, list[tuple[int, Person, str]]]:
-    people: dict[str, list[tuple[int, Person, str]]] = defaultdict(list)
-    for number, paper in enumerate(papers):
-        for author in paper.authors:
-            if who := person(author):
-                people[who.surname].append((number, who, author))
-    return dict(people)
-
-
-def _categories(papers: Sequence[Paper]) -> dict[str, list[int]]:
-    held: dict[str, list[int]] = defaultdict(list)
-    for number, paper in enumerate(papers):
-        for category in {fold(name.strip()) for name in paper.categories}:
-            held[category].append(number)
-    return dict(held)
-
-
-def _is_within(category: str, wanted: str) -> bool:
-    """Whether a category is the wanted one, or in the archive wanted: `cs` or `cs.*` for cs.CL."""
-    name, asked = fold(category.strip()), fold(wanted.strip()).removesuffix(".*")
-    return name == asked or name.startswith(f"{asked}.")
-
-
-def _certain(found: dict[int, float]) -> Row:
+def _row(found: Mapping[int, float], *, certain: bool = False) -> Row:
     numbers = sorted(found)
     relevance = np.array([found[n] for n in numbers], np.float64)
-    return Row(papers=np.array(numbers, np.int64), relevance=relevance, certain=True)
+    return Row(papers=np.array(numbers, np.int64), relevance=relevance, certain=certain)
 
 
 def _spellings(paper: Paper, page: Page, proof: Evidence) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Names of people: whether the author of a paper is the one an interest names."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
+from itertools import takewhile
 
 from digest.domain.text import surname
 from digest.ranking.vocabulary import fold
@@ -10,6 +12,9 @@ _HYPHEN = re.compile(r"[-\u2010-\u2012'’]")
 _WORDS = re.compile(r"[^\W\d_]+")
 _PARTICLE_WORDS = "van von der den de del della di da dos das du la le ten ter zu zur"
 _PARTICLES = frozenset(_PARTICLE_WORDS.split())
+# how these letters are written where there are none of them
+_TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "Ä": "Ae",
+    "Ö": "Oe", "Ü": "Ue", "Ø": "Oe", "Å": "Aa"})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,22 @@ def person(name: str) -> Person | None:
         at = given.index(family) if "," in name else len(given) - 1 - given[::-1].index(family)
         given.pop(at)
     return Person(family, tuple(given))
+
+
+def spellings(name: str) -> tuple[Person, ...]:
+    """The person of a name in each way it may be written: `Müller` also as `Mueller`, `Le Cun` also
+    as `LeCun`. The first is `person`'s; empty without letters.
+    """
+    found: dict[Person, None] = {}
+    for written in (name, unicodedata.normalize("NFC", name).translate(_TWO_LETTERS)):
+        if who := person(written):
+            found[who] = None
+            words = [fold(word) for word in _WORDS.findall(_HYPHEN.sub("", written))]
+            at = words.index(who.surname) if who.surname in words else 0
+            tied = list(takewhile(_PARTICLES.__contains__, reversed(words[:at])))
+            if tied:
+                found[Person("".join(reversed(tied)) + who.surname, who.given)] = None
+    return tuple(found)
 
 
 def is_same(wanted: Person, author: Person) -> bool:

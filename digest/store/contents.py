@@ -4,14 +4,15 @@
                 "x": ["continual learning"], "u": 63, "g": 1}], "trending_only": true}
 
 `p` paper, `s` score, `r` relevance, `t` trend; of the reason `w` where, `i` interest, `x` words,
-`u` upvotes, `g` rising. What is absent has its default; unknown keys are passed over.
+`u` upvotes, `g` rising, `c` the parts (where, text) of an interest that joins several. What is
+absent has its default; unknown keys are passed over.
 """
 
 import json
 from datetime import date
 from typing import Any
 
-from digest.domain.digests import Digest, Pick, Reason, Where
+from digest.domain.digests import Digest, Part, Pick, Reason, Where
 from digest.domain.papers import PaperId
 from digest.errors import StoreError
 
@@ -60,6 +61,7 @@ def without_person(text: str) -> str:
         for pick in content if isinstance(content, list) else content["picks"]:
             pick.pop("i", None)
             pick.pop("x", None)
+            pick.pop("c", None)
     except (ValueError, KeyError, TypeError, AttributeError):
         return EMPTY  # unreadable, so nothing can be left in it with certainty
     return json.dumps(content, separators=(",", ":"))
@@ -72,6 +74,7 @@ def _pick_to_json(pick: Pick) -> dict[str, Any]:
         "x": list(reason.words) or None,
         "u": reason.upvotes,
         "g": 1 if reason.rising else None,
+        "c": [[part.where.value, part.text] for part in reason.parts] or None,
     }
     return {
         "p": pick.paper_id,
@@ -94,5 +97,6 @@ def _pick_from_json(item: dict[str, Any]) -> Pick:
             words=tuple(item.get("x", ())),
             upvotes=item.get("u"),
             rising=bool(item.get("g", False)),
+            parts=tuple(Part(where=Where(w), text=t) for w, t in item.get("c", ())),
         ),
     )
