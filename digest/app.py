@@ -125,6 +125,7 @@ class App:
         policy = Policy(
             lookback_days=ranking.lookback_days,
             threshold=ranking.threshold,
+            beyond=ranking.beyond,
             domain=self.mail_domain,
             secret=self._secret,
         )

@@ -5,7 +5,9 @@ each in one transaction, so that memory is bounded and a crash repeats at most o
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import chain
@@ -17,15 +19,16 @@ from digest.domain.deliveries import MailKind, message_id
 from digest.domain.digests import Digest, Skip, SkipReason
 from digest.domain.editions import Edition, EditionId
 from digest.domain.papers import PaperId
-from digest.domain.schedule import due_dates, first_due, is_chosen, local_date
+from digest.domain.schedule import first_due, local_date
 from digest.domain.subscribers import Status, Subscriber, SubscriberId, address_key
 from digest.errors import NotFound, Refused
 from digest.ranking.edition import EditionRanker
 from digest.ranking.statistics import Statistics
 from digest.services.library import trends_of
+from digest.services.plans import Plan, dated_plans, due_plan, still_true
 from digest.store import editions, outbox, subscribers
 from digest.store.database import reading, transaction
-from digest.store.ledger_read import days_with_rows, has_row, sent_before
+from digest.store.ledger_read import has_row, sent_before
 from digest.store.papers import candidates, surviving, texts_since
 from digest.store.sources import last_change
 
@@ -88,26 +91,15 @@ class Composed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """How digests are composed: the window, the least relevance, and what names their mails."""
+    """How digests are composed: the window, the least relevance, how many papers may come for their
+    trend alone `beyond` the matches, and what names the mails.
+    """
 
     lookback_days: int
     threshold: float
     domain: str
     secret: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Plan:
-    """What one subscriber gets: a skip of a date slept past, a date to compose for, what follows.
-
-    `replaces`: a skip that stands for that date makes room.
-    """
-
-    subscriber: Subscriber
-    digest_on: date | None
-    next_at: datetime
-    late_on: date | None = None
-    replaces: bool = False
+    beyond: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,7 +148,8 @@ class Composer:
             done.papers = pool.size
             done.due += len(plans)
             # matching is the slow part, and must not keep others from the store
-            pool.ranker.learn(i for plan in plans for i in plan.subscriber.interests)
+            with suppress(Exception):  # whoever is at fault is named where their digest is made
+                pool.ranker.learn(i for plan in plans for i in plan.subscriber.interests)
             with transaction(self._engine) as session:
                 written = self._compose_chunk(session, plans, pool, done, now)
                 if dry_run:
@@ -186,7 +179,7 @@ class Composer:
             domain=self._policy.domain,
         )
 
-    def _plans(self, who: Who, now: datetime, done: Composed) -> Iterator[list[_Plan]]:
+    def _plans(self, who: Who, now: datetime, done: Composed) -> Iterator[list[Plan]]:
         """Chunks of plans, none of them empty."""
         if who.only:
             plans = []
@@ -203,19 +196,19 @@ class Composer:
             with reading(self._engine) as session:
                 if who.digest_on is None:
                     chunk = subscribers.due(session, now, after_id=after, limit=CHUNK)
-                    plans = [_due_plan(one, now) for one in chunk]
+                    plans = [due_plan(one, now) for one in chunk]
                 else:
                     chunk = subscribers.listed(
                         session, statuses=[Status.ACTIVE], limit=CHUNK, after_id=after
                     )
-                    plans = _dated_plans(session, chunk, who.digest_on, now)
+                    plans = dated_plans(session, chunk, who.digest_on, now)
             if plans:
                 yield plans
             if len(chunk) < CHUNK:
                 return
             after = chunk[-1].id
 
-    def _plan_for(self, email: str, digest_on: date | None, now: datetime) -> _Plan:
+    def _plan_for(self, email: str, digest_on: date | None, now: datetime) -> Plan:
         """The plan for one address at once, whatever its schedule."""
         with reading(self._engine) as session:
             subscriber = subscribers.by_email(session, email)
@@ -225,7 +218,7 @@ class Composer:
             today = local_date(schedule, now)
             day = digest_on or today
             has_row_today = day == today or has_row(session, subscriber.id, today)
-        return _Plan(
+        return Plan(
             subscriber=subscriber,
             digest_on=day,
             next_at=first_due(schedule, now, has_row_today=has_row_today),
@@ -250,8 +243,14 @@ class Composer:
             papers = candidates(session, edition)
             trends = trends_of(session, [paper.id for paper in papers], edition.cutoff_at)
             self._learn(session)
-        threshold = self._policy.threshold
-        ranker = EditionRanker(papers, self._statistics, trends, threshold=threshold)
+        ranker = EditionRanker(
+            papers,
+            self._statistics,
+            trends,
+            threshold=self._policy.threshold,
+            beyond=self._policy.beyond,
+            cutoff_at=edition.cutoff_at,
+        )
         return _Pool(edition=edition, ranker=ranker, size=len(papers))
 
     def _learn(self, session: Session) -> None:
@@ -269,25 +268,26 @@ class Composer:
     def _compose_chunk(
         self,
         session: Session,
-        plans: Sequence[_Plan],
+        plans: Sequence[Plan],
         pool: _Pool,
         done: Composed,
         now: datetime,
     ) -> list[ComposedDigest]:
         """Compose for one chunk and write it, in the caller's transaction; what was written."""
-        plans = _still_true(session, plans)
-        sent = sent_before(session, [plan.subscriber.id for plan in plans], pool.edition.opens_at)
+        plans = still_true(session, plans)
+        ids = [plan.subscriber.id for plan in plans]
+        sent = sent_before(session, ids, pool.edition.opens_at)
         gone = _merged_away(session, pool.ranker.papers)
-        outcomes: list[tuple[_Plan, outbox.Outcome]] = []
+        barred = {number: sent.get(number, set()) | gone for number in ids}
+        digests, faults = _digests(plans, pool.ranker, barred)
+        outcomes: list[tuple[Plan, outbox.Outcome]] = []
         settled: list[tuple[SubscriberId, datetime]] = []
         for plan in plans:
             subscriber = plan.subscriber
-            try:
-                barred = sent.get(subscriber.id, set()) | gone
-                contents = _contents(plan, pool.ranker, barred)
-            except Exception as exc:  # one subscriber must stop no other
-                done.failed.append((subscriber.email, f"{type(exc).__name__}: {exc}"))
+            if subscriber.id in faults:
+                done.failed.append((subscriber.email, faults[subscriber.id]))
                 continue
+            contents = _contents(plan, digests.get(subscriber.id))
             outcomes += [(plan, self._outcome(subscriber.id, c, done.edition_id)) for c in contents]
             settled.append((subscriber.id, plan.next_at))
         written = _write(session, outcomes, now)
@@ -307,65 +307,37 @@ class Composer:
         )
 
 
-def _still_true(session: Session, plans: Sequence[_Plan]) -> list[_Plan]:
-    """The plans whose subscriber is as they were when it was made, now held until the commit.
-
-    Who was erased, opted out or changed the schedule since is left to the next time.
-    """
-    present = subscribers.by_ids(session, [plan.subscriber.id for plan in plans], lock=True)
-    return [plan for plan in plans if present.get(plan.subscriber.id) == plan.subscriber]
-
-
 def _merged_away(session: Session, papers: Sequence[PaperId]) -> set[PaperId]:
     """Those of an edition's papers that were found to be others since it was made."""
     return {old for old, new in surviving(session, papers).items() if old != new}
 
 
-def _due_plan(subscriber: Subscriber, now: datetime) -> _Plan:
-    due_at = subscriber.next_digest_at or now
-    dates = due_dates(subscriber.preferences.schedule, due_at, now)
-    return _Plan(
-        subscriber=subscriber,
-        late_on=dates.late_on,
-        digest_on=dates.digest_on,
-        next_at=dates.next_at,
-    )
+def _digests(
+    plans: Sequence[Plan], ranker: EditionRanker, sent: Mapping[SubscriberId, AbstractSet[PaperId]]
+) -> tuple[dict[SubscriberId, Digest | Skip], dict[SubscriberId, str]]:
+    """What those planned for get, and, of those for whom it could not be told, the fault."""
+    days = {plan.subscriber.id: plan.digest_on for plan in plans if plan.digest_on}
+    people = [plan.subscriber for plan in plans if plan.digest_on]
+    try:
+        return dict(zip(days, ranker.digests_for(people, sent, days), strict=True)), {}
+    except Exception:  # one subscriber must stop no other: one by one it shows who it is
+        found: dict[SubscriberId, Digest | Skip] = {}
+        faults: dict[SubscriberId, str] = {}
+        for one in people:
+            try:
+                found[one.id] = ranker.digest_for(one, sent[one.id], days[one.id])
+            except Exception as exc:
+                faults[one.id] = f"{type(exc).__name__}: {exc}"
+        return found, faults
 
 
-def _dated_plans(
-    session: Session, chunk: Sequence[Subscriber], day: date, now: datetime
-) -> list[_Plan]:
-    """Plans for those whose schedule chooses `day` and who have no row for it yet."""
-    chosen = [one for one in chunk if is_chosen(one.preferences.schedule, day)]
-    today = {one.id: local_date(one.preferences.schedule, now) for one in chosen}
-    wanted = [(one.id, day) for one in chosen] + list(today.items())
-    rows = days_with_rows(session, wanted)
-    return [
-        _Plan(
-            subscriber=one,
-            digest_on=day,
-            next_at=first_due(
-                one.preferences.schedule,
-                now,
-                has_row_today=day == today[one.id] or (one.id, today[one.id]) in rows,
-            ),
-        )
-        for one in chosen
-        if (one.id, day) not in rows
-    ]
-
-
-def _contents(plan: _Plan, ranker: EditionRanker, sent: set[PaperId]) -> list[Digest | Skip]:
-    contents: list[Digest | Skip] = []
-    if plan.late_on:
-        contents.append(Skip(digest_on=plan.late_on, reason=SkipReason.LATE))
-    if plan.digest_on:
-        contents.append(ranker.digest_for(plan.subscriber, sent, plan.digest_on))
-    return contents
+def _contents(plan: Plan, digest: Digest | Skip | None) -> list[Digest | Skip]:
+    late = plan.late_on and Skip(digest_on=plan.late_on, reason=SkipReason.LATE)
+    return [content for content in (late, digest) if content]
 
 
 def _write(
-    session: Session, outcomes: Sequence[tuple[_Plan, outbox.Outcome]], now: datetime
+    session: Session, outcomes: Sequence[tuple[Plan, outbox.Outcome]], now: datetime
 ) -> list[ComposedDigest]:
     """Write what has no row yet, or, where the plan says so, only a skip; what was written."""
     new = outbox.write_outcomes(session, [outcome for _, outcome in outcomes], now)

@@ -126,6 +126,7 @@ class RankingSettings(Section):
 
     lookback_days: int = Field(default=7, ge=1, le=90)
     threshold: float = Field(default=0.25, ge=0, le=1)
+    beyond: int = Field(default=1, ge=0, le=3)
 
 
 class DeliverySettings(Section):

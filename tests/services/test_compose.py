@@ -169,20 +169,20 @@ def test_one_readers_fault_stops_nobody_else_and_is_named(
     _papers(engine, "Continual learning")
     for name in ("ada", "bad", "eve"):
         _reader(engine, f"{name}@example.com", "continual learning")
-    honest = EditionRanker.digest_for
+    honest = EditionRanker.digests_for
 
-    def faulty(self: EditionRanker, subscriber: Any, *rest: Any) -> Any:
-        if subscriber.email.startswith("bad"):
+    def faulty(self: EditionRanker, some: Any, *rest: Any) -> Any:
+        if any(one.email.startswith("bad") for one in some):
             raise ZeroDivisionError("planted")
-        return honest(self, subscriber, *rest)
+        return honest(self, some, *rest)
 
-    monkeypatch.setattr(EditionRanker, "digest_for", faulty)
+    monkeypatch.setattr(EditionRanker, "digests_for", faulty)
     done = _composer(engine).compose(Who(), NOON)
     assert (done.composed, done.failed) == (
         2,
         [("bad@example.com", "ZeroDivisionError: planted")],
     )
-    monkeypatch.setattr(EditionRanker, "digest_for", honest)
+    monkeypatch.setattr(EditionRanker, "digests_for", honest)
     assert _composer(engine).compose(Who(), NOON).composed == 1
 
 
