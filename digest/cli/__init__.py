@@ -11,6 +11,7 @@ from digest.cli import (
     daemon,
     deliveries,
     demo,
+    feedback,
     fetch,
     papers,
     rank,
@@ -44,6 +45,7 @@ app.command("fetch")(fetch.fetch)
 app.add_typer(fetch.sources, name="sources")
 app.add_typer(papers.papers, name="papers")
 app.add_typer(subscribers.subscribers, name="subscribers")
+app.add_typer(feedback.feedback, name="feedback")
 app.command("preview")(send.preview)
 app.command("rank")(rank.rank)
 app.command("compose")(send.compose)

@@ -103,7 +103,9 @@ class Tastes:
         not at all.
         """
         taste = np.zeros(len(self._texts))
-        for share, vote in _shares(votes, now):
+        shares = _shares(votes, now)
+        self.learn(vote for _, vote in shares)
+        for share, vote in shares:
             taste += share * self._known(vote).likeness
         lifts: NDArray[np.float64] = 1 + SPAN * np.tanh(GAIN * taste)
         return lifts

@@ -16,10 +16,11 @@ from sqlmodel import Session
 
 from digest.domain.papers import Alias, Attention, Batch, Listing, PaperId, Rejected, Scheme
 from digest.errors import InvalidInput
+from digest.store import feedback
 from digest.store.identities import Identities, Name, TitleKey, Work, identifiers_of, title_key
 from digest.store.papers import IS_IDENTIFIER, IS_TITLE, chunks, paper_from, row_of, surviving
 from digest.store.signals import PaperDay, listing_day, record_readings, richer, source_id
-from digest.store.tables import AliasRow, FeedbackRow, MergedPaperRow, PaperRow, SignalRow, table
+from digest.store.tables import AliasRow, MergedPaperRow, PaperRow, SignalRow, table
 
 CHUNK = 500
 HIGHEST_COUNT = 2**31 - 1
@@ -30,7 +31,6 @@ _papers = table(PaperRow)
 _aliases = table(AliasRow)
 _merged = table(MergedPaperRow)
 _signals = table(SignalRow)
-_feedback = table(FeedbackRow)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -249,12 +249,11 @@ def _alias_row(work: Work, name: Name) -> dict[str, object]:
 def _absorb(session: Session, old: PaperId, new: PaperId) -> None:
     """Move all that hangs on the paper `old` to `new`, and remember what became of it.
 
-    Where both have the same (title, reading, feedback of one subscriber), the kept paper's stays.
+    Where both have the same title or reading, the kept paper's stays.
     """
     for rows, same in (
         (_aliases, ("scheme", "value", "surname")),
         (_signals, ("source_id", "listed_on", "read_at")),
-        (_feedback, ("subscriber_id",)),
     ):
         other = rows.alias()
         twin = select(other.c.id).where(
@@ -262,6 +261,7 @@ def _absorb(session: Session, old: PaperId, new: PaperId) -> None:
         )
         session.execute(delete(rows).where(rows.c.paper_id == old, twin.exists()))
         session.execute(update(rows).where(rows.c.paper_id == old).values(paper_id=new))
+    feedback.unite(session, old, new)
     session.execute(update(_merged).where(_merged.c.paper_id == old).values(paper_id=new))
     session.execute(insert(_merged).values(old_id=old, paper_id=new))
     session.execute(delete(_papers).where(_papers.c.id == old))

@@ -26,7 +26,7 @@ from digest.domain.deliveries import MailKind, State
 from digest.domain.interests import InterestKind
 from digest.domain.papers import Outcome, Scheme, SourceKind
 from digest.domain.schedule import Frequency
-from digest.domain.subscribers import EmptyDay, Status
+from digest.domain.subscribers import Channel, EmptyDay, Status
 
 metadata = MetaData(
     naming_convention={
@@ -349,11 +349,11 @@ class SuppressionRow(Table, table=True):
 
 
 class FeedbackRow(Table, table=True):
-    """A subscriber's word on one paper: 1 for more like this, -1 for less."""
+    """A subscriber's word on one paper: 1 for more like this, -1 for less, 0 for a click."""
 
     __tablename__ = "feedback"
     __table_args__ = (
-        CheckConstraint("value IN (-1, 1)", name="value"),
+        CheckConstraint("value IN (-1, 0, 1)", name="value"),
         UniqueConstraint("subscriber_id", "paper_id"),
     )
 
@@ -362,6 +362,7 @@ class FeedbackRow(Table, table=True):
     paper_id: int = Field(sa_column=_parent("papers.id"))
     value: int
     given_at: datetime
+    channel: str = Channel.LINK
 
 
 class ConsentEventRow(Table, table=True):
