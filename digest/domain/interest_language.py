@@ -182,7 +182,7 @@ class _Reader:
 
     def _require_one_wanted(self, terms: tuple[Term, ...], is_group: bool) -> None:
         if len(terms) > 1:
-            raise self.error(f"one {self._kind} here; join them as an interest", 0)
+            raise self.error(f"give one {self._kind} here, or join them as an interest", 0)
         if is_group or terms[0].absent:
             raise self.error(f"this {self._kind} is to be followed: exclude it as an interest", 0)
 
@@ -239,7 +239,7 @@ class _Reader:
             return self._kind
         kind = _FIELDS[match[1].lower()]
         if self._kind not in (InterestKind.PHRASE, kind):
-            reason = f"{match[1]}: does not belong here, where each is a {self._kind}"
+            reason = f"{match[1]}: has no place here: give one {self._kind}"
             raise self.error(reason, self._at)
         if match.end() >= self._end or _AND.match(self._text, match.end(), self._end):
             raise self.error(f"nothing follows {match[1]}:", self._at)

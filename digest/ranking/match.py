@@ -96,7 +96,8 @@ class Matcher:
         return self._barred[key]
 
     def found(self, interest: Interest, number: int) -> tuple[Where, tuple[str, ...]]:
-        """Where a matched paper holds the interest, and the spellings found there first.
+        """Where a matched paper holds the interest, and the spellings found: the best evidence's
+        first, and of it the title's.
 
         Of terms joined by AND the place is the first one's, and the spellings are those of all.
         """
@@ -163,8 +164,9 @@ class Matcher:
         ]
         if not proofs:
             return Where.TITLE, ()
-        best = max(proofs, key=lambda proof: proof.relevance)  # the first of equals: their own
-        return best.where, _spellings(paper, page, best)
+        proofs.sort(key=lambda proof: -proof.relevance)  # their own words before equals
+        words = (word for proof in proofs for word in _spellings(paper, page, proof))
+        return proofs[0].where, tuple(dict.fromkeys(words))
 
     def _phrases(self, interest: Interest) -> list[Phrase]:
         """What is looked for: the interest's own words first, then what means the same."""
