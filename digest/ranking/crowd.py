@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from digest.domain.interests import Interest
 from digest.domain.schedule import Frequency, Schedule, is_chosen
 from digest.domain.subscribers import Subscriber, SubscriberId
-from digest.ranking.kernel import Floats, Interests, Readers
+from digest.ranking.flat import Floats, Interests, Readers
 from digest.ranking.match import Matcher, Row
 from digest.ranking.select import interests_of, starts_of
 

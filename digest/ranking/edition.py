@@ -15,7 +15,7 @@ from digest.domain.trends import Trend
 from digest.ranking.copies import Copies
 from digest.ranking.crowd import Lifts, Request, columns
 from digest.ranking.explain import Explainer, trends_alone
-from digest.ranking.kernel import Floats, Picks
+from digest.ranking.flat import Floats, Picks
 from digest.ranking.match import Matcher
 from digest.ranking.select import pool_of, select, trending
 from digest.ranking.statistics import Statistics

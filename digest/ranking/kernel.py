@@ -10,112 +10,17 @@ before, the machine code is found in numba's cache: beside this file, in the use
 in `NUMBA_CACHE_DIR`; where none of them can be written, it lives as long as the process.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from digest.ranking.flat import Desk, Floats, Interests, Picks, Pool, Readers
 
 TINY = 1e-12  # the least that a match counts, so that a weight of nearly nothing still matches
-
-Ints = NDArray[np.int32]
-Starts = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-
-class Pool(NamedTuple):
-    """The papers of an edition.
-
-    `worth` is (groups, papers): the factor of trend and carry-over, which differs with how often
-    readers get a digest. `title` is (papers,), and `near[near_starts[t]:near_starts[t + 1]]` are
-    the titles that are near-copies of title t (`copies.Copies`). `hot` are the papers that may come
-    beyond a reader's matches, best first. With `fade` 1 the papers go by score alone, and no place
-    is kept for an interest.
-    """
-
-    worth: Floats
-    title: Ints
-    near_starts: Starts
-    near: Ints
-    hot: Ints
-    fade: float
-
-
-class Interests(NamedTuple):
-    """Interests × papers: row i matches `papers[starts[i]:starts[i + 1]]`, ascending, each as
-    relevant (0 to 1) as `relevance` says there; no threshold weighs `certain` rows.
-    """
-
-    starts: Starts
-    papers: Ints
-    relevance: Floats
-    certain: NDArray[np.bool_]
-
-
-class Readers(NamedTuple):
-    """Subscribers, flat: reader r has the interests `rows[starts[r]:starts[r + 1]]`, each with its
-    weight above 0; may not get `barred[barred_starts[r]:barred_starts[r + 1]]`; and values the
-    papers `lifted[lift_starts[r]:lift_starts[r + 1]]` by the factors `lift`.
-
-    By reader: `group` (a row of `Pool.worth`), `threshold` (0 to 1), the `most` papers, and how
-    many of them may come from `beyond` the matches.
-    """
-
-    starts: Starts
-    rows: Ints
-    weights: Floats
-    barred_starts: Starts
-    barred: Ints
-    lift_starts: Starts
-    lifted: Ints
-    lift: Floats
-    group: Ints
-    threshold: Floats
-    most: Ints
-    beyond: Ints
-
-
-class Picks(NamedTuple):
-    """What was chosen: of reader r `papers[r, :sizes[r]]`, best first, and behind them
-    `beyond[r]` papers that match nothing.
-
-    `wishes` says which of the reader's interests (from 0) brought a paper, `relevance` is its
-    relevance for that one, `scores` lie in 0 to 1; `matches` counts all papers that could have
-    been chosen. The first four are (readers, most papers), -1 and 0 where no match stands.
-    """
-
-    papers: Ints
-    wishes: Ints
-    scores: Floats
-    relevance: Floats
-    sizes: Ints
-    beyond: Ints
-    matches: Ints
-
-
-class Desk(NamedTuple):
-    """What the loop writes on: by paper, by title, by wish. Marks hold the reader's number plus 1,
-    so that nothing needs wiping for the next one.
-    """
-
-    barred: Ints  # a mark: must not come
-    seen: Ints  # a mark: matches
-    taken: Ints  # a mark: chosen
-    titles: Ints  # a mark, by title: it or a near-copy was chosen
-    missed: Floats  # the product of what the wishes leave over
-    least: Floats  # what the leading wish alone leaves over
-    relevance: Floats  # of the leading wish
-    leader: Ints
-    score: Floats
-    lift: Floats  # 1 but for the reader at hand
-    found: Ints  # the papers that match and may still be taken
-    chosen: Ints
-    reached: Ints  # trending papers chosen beyond the matches
-    best: Ints  # by wish: its best paper, -1 for none
-    value: Floats  # by wish: that paper's worth for it alone
-    fade: Floats  # by wish
 
 
 def fill(pool: Pool, interests: Interests, readers: Readers, picks: Picks, desk: Desk) -> None:
@@ -350,20 +255,50 @@ HELPERS: tuple[Callable[..., Any], ...] = (
 )  # fmt: skip
 
 
+Loop = Callable[[Pool, Interests, Readers, Picks, Desk], None]
+
+
 @cache
-def compiled() -> Callable[[Pool, Interests, Readers, Picks, Desk], None] | None:
+def compiled() -> Loop | None:
     """The loop in machine code, made when first asked for; None where numba is not installed.
 
-    It holds no interpreter lock. Its first call compiles, or reads numba's cache.
+    It holds no interpreter lock.
     """
     if find_spec("numba") is None:
         return None
+    try:
+        return _made(cached=True)
+    except Exception:  # whatever ails the cache, the loop itself may still compile
+        return _compiled_anew()
+
+
+def _compiled_anew() -> Loop | None:
+    try:
+        return _made(cached=False)
+    except Exception as exc:  # such as a numba that does not know this Python or numpy
+        warnings.warn(f"numba fails, papers are chosen without it: {exc}", stacklevel=3)
+        return None
+
+
+def _made(*, cached: bool) -> Loop:
     import numba  # takes half a second, which small communities need not pay
     from numba.extending import register_jitable
 
     for helper in HELPERS:
         register_jitable(helper)
-    try:
-        return numba.njit(cache=True, nogil=True)(fill)
-    except RuntimeError:  # no folder for the cache can be written: compile for this process alone
-        return numba.njit(nogil=True)(fill)
+    loop: Loop = numba.njit(cache=cached, nogil=True)(fill)
+    loop(*_nobody())  # it is compiled for the types that it first sees
+    return loop
+
+
+def _nobody() -> tuple[Pool, Interests, Readers, Picks, Desk]:
+    """Empty columns of the right types."""
+    i, s, f = np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0)
+    table, values = np.zeros((0, 0), np.int32), np.zeros((0, 0))
+    return (
+        Pool(values, i, s, i, i, 1.0),
+        Interests(s, i, f, np.zeros(0, np.bool_)),
+        Readers(s, i, f, s, i, s, i, f, i, f, i, i),
+        Picks(table, table, values, values, i, i, i),
+        Desk(i, i, i, i, f, f, f, i, f, f, i, i, i, i, f, f),
+    )

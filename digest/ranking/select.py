@@ -25,7 +25,7 @@ import numpy as np
 
 from digest.ranking import kernel
 from digest.ranking.copies import Copies
-from digest.ranking.kernel import Desk, Floats, Interests, Ints, Picks, Pool, Readers, Starts
+from digest.ranking.flat import Desk, Floats, Interests, Ints, Picks, Pool, Readers, Starts
 from digest.ranking.match import Row
 
 TREND_SHARE = 0.4

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from digest.ranking.copies import Copies
-from digest.ranking.kernel import Picks, Pool, Readers
+from digest.ranking.flat import Picks, Pool, Readers
 from digest.ranking.match import Row
 from digest.ranking.select import interests_of, pool_of, select, starts_of
 
