@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from digest.cli import (
+    backtest,
     context,
     daemon,
     deliveries,
     demo,
     feedback,
     fetch,
+    interests,
     papers,
     rank,
     send,
@@ -44,9 +46,11 @@ app.add_typer(store.db, name="db")
 app.command("fetch")(fetch.fetch)
 app.add_typer(fetch.sources, name="sources")
 app.add_typer(papers.papers, name="papers")
+app.add_typer(interests.interests, name="interests")
 app.add_typer(subscribers.subscribers, name="subscribers")
 app.add_typer(feedback.feedback, name="feedback")
 app.command("preview")(send.preview)
+app.command("backtest")(backtest.backtest)
 app.command("rank")(rank.rank)
 app.command("compose")(send.compose)
 app.command("deliver")(send.deliver)

@@ -99,6 +99,11 @@ def stems(text: str) -> list[str]:
     return [stem for _, stem in names(text)]
 
 
+def spelled(text: str) -> list[str]:
+    """The words of a text as they are spelled, in order: what `word_names` takes."""
+    return _reading(text)[0].findall(text)
+
+
 def _reading(text: str) -> tuple[re.Pattern[str], Callable[[str], tuple[str, str]]]:
     """What a word is in this text, and how it is named."""
     pattern = _ASCII_WORD if text.isascii() else _WORD  # the same for ASCII, and faster

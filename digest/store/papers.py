@@ -122,6 +122,13 @@ def texts_since(
         after_id = rows[-1][0]
 
 
+def latest_texts(session: Session, limit: int) -> Iterator[tuple[str, str]]:
+    """Title and abstract of the papers last seen first, at most `limit`."""
+    columns = select(_papers.c.title, _papers.c.abstract)
+    for title, abstract in session.execute(_latest_first(columns, limit)):
+        yield title, abstract
+
+
 def aliases_for(session: Session, ids: Iterable[PaperId]) -> dict[PaperId, tuple[Alias, ...]]:
     """The identifiers of each paper, title aliases left out, in the order they were learnt."""
     found: dict[PaperId, tuple[Alias, ...]] = {}
