@@ -10,7 +10,7 @@ be compared without a shared vocabulary (Weinberger et al., "Feature hashing", I
 """
 
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -58,19 +58,20 @@ def spelled_terms(text: Text) -> dict[Term, tuple[int, str]]:
     Without bare numbers, and of pairs only those with a space or a hyphen between them.
     """
     columns: dict[Term, int] = {}
-    spellings: dict[Term, Counter[str]] = defaultdict(Counter)
+    counts: Counter[tuple[Term, str]] = Counter()
     for part in text:
         words = tokens(part)
-        slots = pair_slots([word.stem for word in words])
-        for word in words:
-            if word.form not in STOP_WORDS and not word.form.isdigit():
-                columns[word.stem,] = _column(word.stem)
-                spellings[word.stem,][part[word.start : word.end]] += 1
-        for (one, other), slot in zip(pairwise(words), slots, strict=False):
-            if _is_pair(one, other, part):
-                columns[one.stem, other.stem] = int(slot) >> _FOLD
-                spellings[one.stem, other.stem][part[one.start : other.end]] += 1
-    return {term: (number, _usual(spellings[term])) for term, number in columns.items()}
+        slots = (pair_slots([word.stem for word in words]) >> _FOLD).tolist()
+        alone = [word for word in words if _tells(word) and not word.form.isdigit()]
+        pairs = list(zip(pairwise(words), slots, strict=True)) if slots else []
+        pairs = [(both, slot) for both, slot in pairs if _is_pair(*both, part)]
+        columns |= {(word.stem,): _column(word.stem) for word in alone}
+        columns |= {(one.stem, other.stem): slot for (one, other), slot in pairs}
+        counts.update(((word.stem,), part[word.start : word.end]) for word in alone)
+        counts.update(((a.stem, b.stem), part[a.start : b.end]) for (a, b), _ in pairs)
+    # rarest first, so that the most frequent spelling is left; of two as frequent the small one
+    ranked = sorted(counts.items(), key=lambda item: (item[1], item[0][1]))
+    return {term: (columns[term], spelling) for (term, spelling), _ in ranked}
 
 
 def _words(
@@ -125,11 +126,9 @@ def _column(stem: str) -> int:
     return crc32(stem.encode()) % COLUMNS
 
 
+def _tells(word: Token) -> bool:
+    return word.form not in STOP_WORDS
+
+
 def _is_pair(one: Token, other: Token, text: str) -> bool:
-    telling = one.form not in STOP_WORDS and other.form not in STOP_WORDS
-    return telling and text[one.end : other.start] in (" ", "-")
-
-
-def _usual(spellings: Counter[str]) -> str:
-    """The most frequent spelling, in small letters rather than capitals where it is a tie."""
-    return max(spellings, key=lambda word: (spellings[word], word))
+    return text[one.end : other.start] in (" ", "-") and _tells(one) and _tells(other)

@@ -44,7 +44,7 @@ _BLOCK = 500
 _TERMS = 8
 _SHARED_MOST = 20_000
 _SPELLINGS_MOST = 500
-_TELLING_VOTES = 5  # the rest of many adds noise to a reason, and time
+_TELLING_VOTES = 3  # the rest of many adds noise to a reason, and time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
