@@ -1,7 +1,7 @@
 """The reason for a pick: the interest that brought it, where it stands, and the trend facts."""
 
 from digest.domain.digests import Part, Reason, Where
-from digest.domain.interests import Interest, InterestKind
+from digest.domain.interests import Interest
 from digest.domain.trends import Trend
 from digest.ranking.match import Matcher
 
@@ -17,9 +17,7 @@ class Explainer:
 
     def matched(self, interest: Interest, number: int, trend: Trend) -> Reason:
         """The reason of a paper that matches the interest; the interest as its owner wrote it."""
-        # joined terms are told as their owner wrote them, in their order
-        is_joined = interest.kind is InterestKind.ALL
-        key = (interest.kind, interest.text if is_joined else interest.key, number)
+        key = (interest.kind, interest.text, number)
         if key not in self._found:
             parts = self._matcher.parts(interest, number)
             self._found[key] = (*self._matcher.found(interest, number), parts)

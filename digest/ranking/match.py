@@ -21,7 +21,7 @@ from digest.ranking.evidence import Evidence, Page, Phrase, evidence, holds
 from digest.ranking.facts import KINDS as FACTS
 from digest.ranking.facts import Facts
 from digest.ranking.statistics import Statistics
-from digest.ranking.vocabulary import Token, tokens
+from digest.ranking.vocabulary import Token, is_name, tokens
 
 _MOST_WORDS = 6  # of spellings shown for one pick
 
@@ -31,7 +31,7 @@ _PLACES = {
     InterestKind.VENUE: Where.VENUE,
 }
 
-Key = tuple[InterestKind, str]
+Key = tuple[InterestKind, str, tuple[str, ...]]
 Numbers = NDArray[np.int64]
 Synonyms = Mapping[str, tuple[str, ...]]
 """Other texts that mean the same as an interest's text, by its `synonym_key`."""
@@ -81,7 +81,7 @@ class Matcher:
 
     def row(self, interest: Interest) -> Row:
         """The papers that match an interest, whether or not it is excluded."""
-        key = (interest.kind, interest.key)
+        key = _key(interest)
         if key not in self._rows:
             self._rows[key] = self._match(interest)
         return self._rows[key]
@@ -90,7 +90,7 @@ class Matcher:
         """The papers that an excluded interest rules out, ascending: a phrase counts where it, or a
         synonym, stands whole.
         """
-        key = (interest.kind, interest.key)
+        key = _key(interest)
         if key not in self._barred:
             self._barred[key] = self._bar(interest)
         return self._barred[key]
@@ -173,7 +173,8 @@ class Matcher:
         if interest.kind is InterestKind.EXACT:
             words = self._compounds.parted(tokens(interest.text))
             return [Phrase.exactly(interest.text, words, self._statistics)]
-        others = self._synonyms.get(synonym_key(interest.text), ())
+        known = self._synonyms
+        others = known.get(synonym_key(interest.text), ()) if known else ()
         return [self._phrase(text) for text in (interest.text, *others)]
 
     def _phrase(self, text: str) -> Phrase:
@@ -193,6 +194,16 @@ class Matcher:
 def synonym_key(text: str) -> str:
     """The text as its synonyms are looked up: the folded forms of its words."""
     return " ".join(token.form for token in tokens(text))
+
+
+def _key(interest: Interest) -> Key:
+    """What interests share a row: of their words those that are names keep their case, for `AIDS`
+    is read in another way than `aids`.
+    """
+    if interest.kind in FACTS or interest.kind is InterestKind.EXACT:
+        return interest.kind, interest.key, ()
+    names = tuple(word for word in interest.text.split() if is_name(word))
+    return interest.kind, interest.key, names
 
 
 def _wanted(interest: Interest) -> list[Interest]:

@@ -50,16 +50,24 @@ def spellings(name: str) -> tuple[Person, ...]:
     """The person of a name in each way it may be written: `Müller` also as `Mueller`, `Le Cun` also
     as `LeCun`. The first is `person`'s; empty without letters.
     """
-    found: dict[Person, None] = {}
-    for written in (name, unicodedata.normalize("NFC", name).translate(_TWO_LETTERS)):
-        if who := person(written):
-            found[who] = None
-            words = [fold(word) for word in _WORDS.findall(_HYPHEN.sub("", written))]
-            at = words.index(who.surname) if who.surname in words else 0
-            tied = list(takewhile(_PARTICLES.__contains__, reversed(words[:at])))
-            if tied:
-                found[Person("".join(reversed(tied)) + who.surname, who.given)] = None
+    one = person(name)
+    if one is None:
+        return ()
+    found = dict.fromkeys((one, *_tied(name, one)))
+    spelled = name if name.isascii() else unicodedata.normalize("NFC", name).translate(_TWO_LETTERS)
+    if spelled != name and (other := person(spelled)):
+        found |= dict.fromkeys((other, *_tied(spelled, other)))
     return tuple(found)
+
+
+def _tied(name: str, who: Person) -> tuple[Person, ...]:
+    """The same person with the particles before the surname as part of it."""
+    words = [fold(word) for word in _WORDS.findall(_HYPHEN.sub("", name))]
+    if _PARTICLES.isdisjoint(words) or who.surname not in words:
+        return ()
+    before = words[: words.index(who.surname)]
+    tied = list(takewhile(_PARTICLES.__contains__, reversed(before)))
+    return (Person("".join(reversed(tied)) + who.surname, who.given),) if tied else ()
 
 
 def is_same(wanted: Person, author: Person) -> bool:

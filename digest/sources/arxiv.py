@@ -21,6 +21,14 @@ _ARCHIVE = re.compile(r"[a-z][a-z-]+(?:\.[A-Za-z][A-Za-z-]+)?")
 _SKIP_DAYS = re.compile(rb"<skipDays>(.{0,1000}?)</skipDays>", re.DOTALL | re.IGNORECASE)
 _TOTAL = re.compile(rb"<(?:\w{1,20}:)?totalResults[^<>]{0,200}>\s*(\d{1,11})\s*<")
 _DAY = re.compile(rb"<day>\s*(\w+)\s*</day>", re.IGNORECASE)
+# how authors say in the comments where a paper was taken: `Accepted to ICML 2026, 12 pages`
+_TAKEN = re.compile(
+    r"\b(?:(?:accepted\s+)?to\s+appear|accepted|published|to\s+be\s+(?:published|presented)|presented)"
+    r"(?:\s+(?:as|for)\s+[\w -]{1,40}?)?\s+(?:at|to|in|by|into)\s+(?:the\s+)?"
+    r"([^\s.;,][^.;,]{1,99})",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(r"[A-Z]")
 _WEEKEND = frozenset(("saturday", "sunday"))
 
 
@@ -85,7 +93,9 @@ def _listing(entry: Any, now: datetime) -> Listing:
         categories=_categories(entry),
         ids=(number, entry.get("arxiv_doi")),
         links=Links(pdf=f"https://arxiv.org/pdf/{number}"),
-        venue=entry.get("arxiv_journal_reference") or entry.get("arxiv_journal_ref"),
+        venue=entry.get("arxiv_journal_reference")
+        or entry.get("arxiv_journal_ref")
+        or _taken_by(text_of(entry.get("arxiv_comment"))),
         published_on=day if is_first else None,
         listed_on=day if announced else entry_day(entry, now, "updated", "published"),
     )
@@ -93,6 +103,13 @@ def _listing(entry: Any, now: datetime) -> Listing:
 
 def _summary(entry: Any) -> str:
     return text_of(entry.get("summary"))
+
+
+def _taken_by(comment: str) -> str | None:
+    """The venue that took the paper, as its authors say; None where they do not."""
+    found = _TAKEN.search(comment[:1_000])
+    # names have capitals; `published in 2019` and `presented in two parts` have none
+    return found[1].strip() if found and _NAMED.search(found[1]) else None
 
 
 def _categories(entry: Any) -> list[str]:

@@ -18,8 +18,8 @@ from digest.sources.entries import (
 
 
 def parse(body: bytes, now: datetime) -> Parsed:
-    """Keys: id, title, abstract, authors, categories, date, upvotes, comments, stars, url, doi,
-    arxiv; a line that is no object or has no title is rejected by its number.
+    """Keys: id, title, abstract, authors, categories, venue, date, upvotes, comments, stars, url,
+    doi, arxiv; a line that is no object or has no title is rejected by its number.
     """
     if is_html(body):
         raise SourceUnreadable("expected JSON lines; got an HTML page")
@@ -49,6 +49,7 @@ def _listing(line: bytes, now: datetime) -> Listing:
         categories=_list(fields.get("categories")),
         ids=(fields.get(key) for key in ("arxiv", "doi", "url", "id")),
         page=fields.get("url"),
+        venue=fields.get("venue"),
         published_on=day,
         listed_on=day,
         attention=Attention(

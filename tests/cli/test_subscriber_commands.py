@@ -118,6 +118,71 @@ def test_edit_adds_drops_and_replaces_interests(desk: Desk) -> None:
     assert desk.run("subscribers", "edit", "ada@example.com", "--remove", "gone").code == 2
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("-i", "-games"), ("-x", "games")),
+        (("-i", "author:Y. LeCun"), ("--author", "Y. LeCun")),
+        (("-i", 'author:"Y. LeCun"'), ("--author", "author:Y. LeCun")),
+        (("-i", "cat:cs.*^2"), ("--category", "cs.*^2")),
+        (("-i", "-author:LeCun"), ("-x", "author:LeCun")),
+        (("-i", "-(agents AND games)"), ("-x", "agents AND games")),
+    ],
+)
+def test_two_ways_to_say_it_are_one_interest(
+    desk: Desk, one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    lists = []
+    for email, options in (("ada@example.com", one), ("bob@example.com", other)):
+        desk.ok("subscribers", "add", email, *options, "--confirmed")
+        person = _one(desk, email)
+        names = ("interests", "exclude", "authors", "categories")
+        lists.append({name: person[name] for name in names})
+    assert lists[0] == lists[1]
+    assert any(lists[0].values())
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        (("-i", '"continual learning AND agents'), "a quote is never closed, at character 1"),
+        (("-i", "agents AND"), "nothing follows AND"),
+        (("-i", "author:"), "nothing follows author:"),
+        (("-x", "-games"), "excluded already"),
+        (("--author", "cat:cs.LG"), "has no place here"),
+        (("--category", "cs.LG AND cs.CL"), "give one category"),
+        (("-i", "\x1b[31m AND"), "nothing follows AND"),
+    ],
+)
+def test_an_interest_that_cannot_be_read_is_named_with_the_place_in_one_line(
+    desk: Desk, options: tuple[str, str], place: str
+) -> None:
+    for command in (("add", "ada@example.com"), ("add", "bob@example.com", "-i", "fine")):
+        ended = desk.run("subscribers", *command, *options)
+        assert ended.code == 2
+        assert len(ended.err.splitlines()) == 1
+        assert place in ended.err
+        assert "\x1b" not in ended.err
+    assert desk.ok("subscribers", "list", "--json").json == []
+
+
+def test_interests_of_every_kind_are_listed_and_removed_as_they_are_written(desk: Desk) -> None:
+    texts = ('"a b"', "a b AND cat:cs.LG", "venue:ICML", "author:LeCun", "-games", "-author:X")
+    given = [part for text in texts for part in ("-i", text)]
+    desk.ok("subscribers", "add", "ada@example.com", *given, "--confirmed")
+    listed = desk.ok("subscribers", "list").out
+    assert all(text in listed for text in texts)
+    person = _one(desk, "ada@example.com")
+    assert person["interests"] == ['"a b"', "a b AND cat:cs.LG", "venue:ICML"]
+    assert (person["authors"], person["exclude"]) == (["LeCun"], ["games", "author:X"])
+    for number, text in enumerate(texts, start=1):
+        desk.ok("subscribers", "edit", "ada@example.com", "--remove", text)
+        names = ("interests", "exclude", "authors")
+        left = sum(len(_one(desk, "ada@example.com")[name]) for name in names)  # type: ignore[arg-type]
+        assert left == len(texts) - number
+    assert desk.run("subscribers", "edit", "ada@example.com", "--remove", '"').code == 2
+
+
 @pytest.mark.parametrize("command", ["pause", "remove", "erase"])
 def test_dry_runs_change_nothing_at_all(desk: Desk, command: str) -> None:
     desk.ok("subscribers", "add", "ada@example.com", "-i", "one", "--confirmed")

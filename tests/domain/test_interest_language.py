@@ -1,5 +1,8 @@
 """The interest language: what is read, what is refused and where, and that all of it comes back."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -14,6 +17,7 @@ from digest.domain.interests import (
     written,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 PHRASE, EXACT, ALL = InterestKind.PHRASE, InterestKind.EXACT, InterestKind.ALL
 AUTHOR, CATEGORY, VENUE = InterestKind.AUTHOR, InterestKind.CATEGORY, InterestKind.VENUE
 
@@ -214,6 +218,15 @@ def test_an_interest_knows_its_terms():
         (EXACT, "games", True),
     ]
     assert interest("-games").terms == (interest("games"),)
+
+
+def test_every_example_of_the_page_means_what_it_says():
+    page = (ROOT / "docs" / "interests.md").read_text(encoding="utf-8")
+    examples = [code for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for code in
+                re.findall(r"`(.+?)`", row)]  # fmt: skip
+    assert len(examples) > 15
+    for shown in examples:
+        interest(shown)
 
 
 _PIECES = st.sampled_from(

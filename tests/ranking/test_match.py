@@ -103,6 +103,15 @@ def test_an_exact_phrase_counts_by_its_letters_whatever_its_capitals() -> None:
         assert matched(spelling, *papers) == [0, 1]
 
 
+def test_a_name_and_a_word_of_the_same_letters_are_matched_apart() -> None:
+    papers = [a_paper("Hearing aids", number=1), a_paper("AIDS", number=2), a_paper("An aid")]
+    for order in (("AIDS", "aids"), ("aids", "AIDS")):
+        one = matcher(*papers)
+        found = {text: one.row(interest(text)).papers.tolist() for text in order}
+        assert found == {"AIDS": [1], "aids": [0, 1, 2]}
+        assert one.barred(interest("-AIDS")).tolist() == [1]
+
+
 def test_an_exact_phrase_has_no_stems_and_needs_no_neighbours() -> None:
     papers = [a_paper("Continually learning"), a_paper("Continual robot learning")]
     assert matched("continual learning", *papers) == [0, 1]

@@ -152,6 +152,34 @@ def test_export_import_export_gives_the_same_bytes(engine, file_format, tmp_path
     assert take(engine, file_format) == first
 
 
+@pytest.mark.parametrize("file_format", list(Format))
+def test_interests_of_every_kind_go_out_and_come_back(engine, file_format):
+    wanted = [r'"exact; \"words\""^2', "a AND -b", "venue:ICML", r"\-dash", "author:X", "-out"]
+    unwanted = ["author:Y. LeCun", "cat:cs.*", '"a survey"', "games AND cat:cs.LG", r"\-x"]
+    one = {"email": "a@example.com", "status": "active", "interests": wanted}
+    one |= {"exclude": unwanted, "authors": ["author:Z", '"Q W"'], "categories": ["cs.LG^3"]}
+    assert tally(bring(engine, json.dumps(one), Format.JSONL)) == (1, 0, 0, [])
+    found = json.loads(take(engine, Format.JSONL))
+    assert found["interests"] == wanted[:4]
+    assert found["exclude"] == ["out", *unwanted]
+    assert (found["authors"], found["categories"]) == (["X", "Z", "Q W"], ["cs.LG^3"])
+    first = take(engine, file_format)
+    assert tally(bring(engine, first, file_format)) == (0, 0, 1, [])
+    assert tally(bring(engine, json.dumps(one), Format.JSONL)) == (0, 0, 1, [])
+    bring(engine, "email,interests,exclude,authors,categories\na@example.com,,,,\n")
+    assert who(engine, "a@example.com").interests == ()
+    assert bring(engine, first, file_format).changed == 1
+    assert take(engine, file_format) == first
+
+
+def test_an_author_among_the_interests_joins_the_authors_there_are(engine):
+    bring(engine, "email,authors\na@example.com,Ada\n")
+    rows = "email,interests\na@example.com,author:Bob;rl\n"
+    assert bring(engine, rows).changed == 1
+    assert [i.text for i in who(engine, "a@example.com").interests] == ["rl", "Bob", "Ada"]
+    assert bring(engine, rows).unchanged == 1
+
+
 def test_cells_that_a_spreadsheet_would_run_are_guarded(engine):
     bring(engine, 'email,interests\n=a@example.com,"@SUM(1);b"\n')
     header, row = take(engine).splitlines()
@@ -189,6 +217,11 @@ def test_bad_rows_are_listed_with_line_and_reason_and_good_ones_go_in(engine):
         ("bob@example.com,graphs^11,8", "weight"),
         ("bob@example.com,graphs^-1,8", "weight"),
         ("bob@example.com,!!!,8", "no letter or digit"),
+        ('bob@example.com,"""a AND b",8', "a quote is never closed, at character 1"),
+        (
+            "bob@example.com,graphs;a AND,8",
+            "nothing follows AND; \\AND is the word, at character 3",
+        ),
         ("bob@example.com," + ";".join(f"w{n}" for n in range(51)) + ",8", "at most 50"),
         ("bob@example.com,a\0b,8", "NUL"),
         ('bob@example.com,"graphs,8', "quote is not closed"),

@@ -163,6 +163,30 @@ def test_an_erased_subscriber_leaves_the_ledger_but_no_interests_nor_consent(eng
         assert counts == {"subscriber_interests": 0, "consent_events": 0, "deliveries": 1}
 
 
+def test_going_back_before_the_interest_language_loses_only_its_own_interests(engine):
+    with transaction(engine) as session:
+        insert(session, SUBSCRIBER, **FINE)
+        kinds = ("phrase", "exact", "author", "category", "venue", "all")
+        for number, kind in enumerate(kinds, start=1):
+            insert(
+                session, f"INSERT INTO interests (id, kind, key) VALUES ({number}, '{kind}', 'x')"
+            )
+            row = f"VALUES (1, {number}, {number}, 'x', 1.0, false)"
+            insert(session, f"INSERT INTO subscriber_interests {row}")
+    schema.downgrade(engine, "0001")
+    with transaction(engine) as session:
+        left = session.execute(text("SELECT kind FROM interests ORDER BY id")).scalars().all()
+        held = session.execute(text("SELECT count(*) FROM subscriber_interests")).scalar_one()
+        assert (left, held) == (["phrase", "author", "category"], 3)
+    with pytest.raises(IntegrityError, match=r"(?i)check"), transaction(engine) as session:
+        insert(session, "INSERT INTO interests (id, kind, key) VALUES (9, 'venue', 'x')")
+    schema.upgrade(engine)
+    with transaction(engine) as session:
+        insert(session, "INSERT INTO interests (id, kind, key) VALUES (9, 'venue', 'x')")
+    with pytest.raises(IntegrityError, match=r"(?i)check"), transaction(engine) as session:
+        insert(session, "INSERT INTO interests (id, kind, key) VALUES (10, 'mood', 'x')")
+
+
 def test_downgrading_one_engine_keeps_foreign_keys_on_afterwards(tmp_path: Path):
     engine = open_engine(f"sqlite:///{tmp_path / 'digest.sqlite'}")
     schema.upgrade(engine)
