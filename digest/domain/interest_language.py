@@ -126,7 +126,7 @@ def read(
         if not 0 < weight <= HEAVIEST:
             reason = f"a weight lies above 0 and at most at {HEAVIEST:g}"
             raise InterestError(reason, text, text.index("^", match.end("text")))
-    reader = _Reader(body, kind)
+    reader = _Reader(body, InterestKind.PHRASE if kind is InterestKind.ALL else kind)
     found = reader.expression()
     if excluded and found.excluded:
         raise reader.error("it is excluded already: leave the - out", 0)

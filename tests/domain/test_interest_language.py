@@ -188,6 +188,7 @@ def test_what_contradicts_its_list_is_refused(typed, kind, excluded, why):
     ("one", "other"),
     [
         (interest("-games"), interest("games", excluded=True)),
+        (interest("a AND b"), interest("a AND b", ALL)),
         (interest("author:X Y"), interest("X Y", AUTHOR)),
         (interest("author:X Y"), interest("author:X Y", AUTHOR)),
         (interest("author:X Y"), interest('"X Y"', AUTHOR)),
