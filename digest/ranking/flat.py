@@ -84,23 +84,26 @@ class Picks(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """What the loop writes on: by paper, by title, by wish. Marks hold the reader's number plus 1,
-    so that nothing needs wiping for the next one.
+    """What the loop writes on: by paper, by title, by wish, by match. Marks hold a number of the
+    reader at hand, so that nothing needs wiping for the next one.
     """
 
-    barred: Ints  # a mark: must not come
-    seen: Ints  # a mark: matches
-    taken: Ints  # a mark: chosen
-    titles: Ints  # a mark, by title: it or a near-copy was chosen
+    mark: Ints  # 2 × reader + 1: must not come; 2 × reader + 2: matches
+    taken: Ints  # reader + 1: chosen
+    titles: Ints  # reader + 1, by title: it or a near-copy was chosen
+    worth: Floats  # with the lifts of the reader at hand
     missed: Floats  # the product of what the wishes leave over
     least: Floats  # what the leading wish alone leaves over
-    relevance: Floats  # of the leading wish
+    relevance: Floats  # for the leading wish
     leader: Ints
     score: Floats
-    lift: Floats  # 1 but for the reader at hand
-    found: Ints  # the papers that match and may still be taken
+    found: Ints  # the papers that match
+    led: Ints  # the same, those of one leading wish side by side
     chosen: Ints
     reached: Ints  # trending papers chosen beyond the matches
-    best: Ints  # by wish: its best paper, -1 for none
-    value: Floats  # by wish: that paper's worth for it alone
+    best: Ints  # by wish: the paper that suits it best, -1 for none
+    value: Floats  # by wish: how well
     fade: Floats  # by wish
+    first: Ints  # by wish: where the papers it leads begin in `led`
+    past: Ints  # by wish: where those of them end that may still be taken
+    top: Ints  # by wish: where the best of them stands, -1 for none

@@ -18,85 +18,92 @@ from typing import Any
 
 import numpy as np
 
-from digest.ranking.flat import Desk, Floats, Interests, Picks, Pool, Readers
+from digest.ranking.flat import Desk, Interests, Picks, Pool, Readers
 
 TINY = 1e-12  # the least that a match counts, so that a weight of nearly nothing still matches
 
 
 def fill(pool: Pool, interests: Interests, readers: Readers, picks: Picks, desk: Desk) -> None:
     """Choose for each reader, in order, and write down what was chosen."""
+    group = -1
     for reader in range(len(readers.most)):
+        if readers.group[reader] != group:
+            group = readers.group[reader]
+            desk.worth[:] = pool.worth[group]
         _mark(readers, desk, reader)
-        found = _gather(pool, interests, readers, desk, reader)
+        found = _gather(interests, readers, desk, reader)
         picks.matches[reader] = found
+        wishes = readers.starts[reader + 1] - readers.starts[reader]
         most = readers.most[reader]
         hot = _hot(pool, readers, desk, reader) if found > 0 else 0
-        size = _serve(pool, interests, readers, desk, reader, most - min(hot, most // 3))
-        size, left = _spread(pool, desk, reader, size, found, most - min(hot, most // 3))
+        kept = most - min(hot, most // 3)
+        size = _serve(pool, interests, readers, desk, reader, kept)
+        if size < most:
+            _line_up(desk, wishes, found)
+        size = _spread(pool, desk, reader, wishes, size, kept)
         extra = _reach(pool, readers, desk, reader, size) if hot > 0 else 0
-        size, _ = _spread(pool, desk, reader, size, left, most - extra)
+        size = _spread(pool, desk, reader, wishes, size, most - extra)
         _write(picks, desk, reader, size, extra)
         for at in range(readers.lift_starts[reader], readers.lift_starts[reader + 1]):
-            desk.lift[readers.lifted[at]] = 1.0
+            desk.worth[readers.lifted[at]] = pool.worth[group][readers.lifted[at]]
 
 
 def _mark(readers: Readers, desk: Desk, reader: int) -> None:
     """Note the reader's barred papers, and what feedback makes of others."""
     for at in range(readers.barred_starts[reader], readers.barred_starts[reader + 1]):
-        desk.barred[readers.barred[at]] = reader + 1
+        desk.mark[readers.barred[at]] = 2 * reader + 1
     for at in range(readers.lift_starts[reader], readers.lift_starts[reader + 1]):
-        desk.lift[readers.lifted[at]] = readers.lift[at]
+        desk.worth[readers.lifted[at]] *= readers.lift[at]
 
 
-def _gather(pool: Pool, interests: Interests, readers: Readers, desk: Desk, reader: int) -> int:
+def _gather(interests: Interests, readers: Readers, desk: Desk, reader: int) -> int:
     """Score every paper that matches; how many they are."""
     found = 0
-    worth = pool.worth[readers.group[reader]]
     for at in range(readers.starts[reader], readers.starts[reader + 1]):
-        found = _add(interests, readers, desk, reader, at, found, worth)
+        found = _add(interests, readers, desk, reader, at, found)
     for n in range(found):
         paper = desk.found[n]
-        wanted = max(1.0 - desk.missed[paper], TINY)
-        desk.score[paper] = wanted * worth[paper] * desk.lift[paper]
+        desk.score[paper] = max(1.0 - desk.missed[paper], TINY) * desk.worth[paper]
     return found
 
 
 def _add(
-    interests: Interests,
-    readers: Readers,
-    desk: Desk,
-    reader: int,
-    at: int,
-    found: int,
-    worth: Floats,
+    interests: Interests, readers: Readers, desk: Desk, reader: int, at: int, found: int
 ) -> int:
     """Add the matches of one wish to those found, and note its best paper."""
     wish = at - readers.starts[reader]
     row, weight = readers.rows[at], readers.weights[at]
-    threshold = TINY if interests.certain[row] else max(readers.threshold[reader], TINY)
+    threshold = _threshold(interests, readers, reader, row)
+    barred, seen = 2 * reader + 1, 2 * reader + 2
     best, value = -1, 0.0
     for entry in range(interests.starts[row], interests.starts[row + 1]):
         paper, near = interests.papers[entry], interests.relevance[entry]
-        if near < threshold or desk.barred[paper] == reader + 1:
+        mark = desk.mark[paper]
+        if near < threshold or mark == barred:
             continue
         missed = 1.0 - near
         if weight != 1.0:
             missed = missed**weight
-        if desk.seen[paper] != reader + 1:
-            desk.seen[paper] = reader + 1
+        leads = mark != seen
+        if leads:
+            desk.mark[paper] = seen
             desk.found[found] = paper
             found += 1
             desk.missed[paper] = missed
-            desk.least[paper], desk.leader[paper], desk.relevance[paper] = missed, wish, near
         else:
             desk.missed[paper] *= missed
-            if missed < desk.least[paper]:
-                desk.least[paper], desk.leader[paper], desk.relevance[paper] = missed, wish, near
-        mine = near * worth[paper] * desk.lift[paper]
-        if mine > value or best < 0:
-            best, value = paper, mine
+            leads = missed < desk.least[paper]
+        if leads:
+            desk.least[paper], desk.leader[paper], desk.relevance[paper] = missed, wish, near
+        suits = near * desk.worth[paper]
+        if suits > value or best < 0:
+            best, value = paper, suits
     desk.best[wish], desk.value[wish], desk.fade[wish] = best, value, 1.0
     return found
+
+
+def _threshold(interests: Interests, readers: Readers, reader: int, row: int) -> float:
+    return TINY if interests.certain[row] else max(readers.threshold[reader], TINY)
 
 
 def _serve(
@@ -108,10 +115,8 @@ def _serve(
         return size
     wishes = readers.starts[reader + 1] - readers.starts[reader]
     for _ in range(wishes):
-        if size >= most:
-            break
         wish = _next_wish(desk, wishes)
-        if wish < 0:
+        if wish < 0 or size >= most:
             break
         paper, value = desk.best[wish], desk.value[wish]
         desk.best[wish] = -1
@@ -119,7 +124,7 @@ def _serve(
             if _is_new(pool, desk, reader, paper):
                 size = _take(pool, desk, reader, paper, size)
                 break
-            paper, value = _next_best(pool, interests, readers, desk, reader, wish, paper, value)
+            paper, value = _next_best(interests, readers, desk, reader, wish, paper, value)
     return size
 
 
@@ -128,15 +133,12 @@ def _next_wish(desk: Desk, wishes: int) -> int:
     wish, first = -1, -1
     for other in range(wishes):
         paper = desk.best[other]
-        if paper < 0:
-            continue
-        if wish < 0 or _is_before(desk, paper, first):
+        if paper >= 0 and (wish < 0 or _is_before(desk, paper, first)):
             wish, first = other, paper
     return wish
 
 
 def _next_best(
-    pool: Pool,
     interests: Interests,
     readers: Readers,
     desk: Desk,
@@ -145,47 +147,76 @@ def _next_best(
     after: int,
     below: float,
 ) -> tuple[int, float]:
-    """A wish's best paper after the one given, and its worth for it; -1 for none."""
-    worth = pool.worth[readers.group[reader]]
+    """The paper that suits a wish best after the one given, and how well; -1 for none."""
     row = readers.rows[readers.starts[reader] + wish]
-    threshold = TINY if interests.certain[row] else max(readers.threshold[reader], TINY)
+    threshold = _threshold(interests, readers, reader, row)
     best, value = -1, 0.0
     for entry in range(interests.starts[row], interests.starts[row + 1]):
         paper, near = interests.papers[entry], interests.relevance[entry]
-        if near < threshold or desk.barred[paper] == reader + 1:
+        if near < threshold or desk.mark[paper] == 2 * reader + 1:
             continue
-        mine = near * worth[paper] * desk.lift[paper]
-        later = mine < below or (mine == below and paper > after)
-        if later and (mine > value or best < 0):
-            best, value = paper, mine
+        suits = near * desk.worth[paper]
+        later = suits < below or (suits == below and paper > after)
+        if later and (suits > value or best < 0):
+            best, value = paper, suits
     return best, value
 
 
-def _spread(
-    pool: Pool, desk: Desk, reader: int, size: int, found: int, most: int
-) -> tuple[int, int]:
-    """Fill up by faded score; how many are chosen, and how many found are left."""
-    while size < most and found > 0:
-        at, value = -1, -1.0
-        for n in range(found):
-            paper = desk.found[n]
-            faded = desk.score[paper] * desk.fade[desk.leader[paper]]
-            if faded > value or (faded == value and paper < desk.found[at]):
-                at, value = n, faded
-        paper = desk.found[at]
-        found -= 1
-        desk.found[at] = desk.found[found]
+def _line_up(desk: Desk, wishes: int, found: int) -> None:
+    """Put the papers that one wish leads to side by side, and find the best of each wish."""
+    for wish in range(wishes):
+        desk.past[wish] = 0
+    for n in range(found):
+        desk.past[desk.leader[desk.found[n]]] += 1
+    start = 0
+    for wish in range(wishes):
+        desk.first[wish] = start
+        start += desk.past[wish]
+        desk.past[wish] = desk.first[wish]
+    for n in range(found):
+        paper = desk.found[n]
+        wish = desk.leader[paper]
+        desk.led[desk.past[wish]] = paper
+        desk.past[wish] += 1
+    for wish in range(wishes):
+        _find_top(desk, wish)
+
+
+def _find_top(desk: Desk, wish: int) -> None:
+    """Find the best of the papers that a wish leads to and that may still be taken."""
+    top = -1
+    for at in range(desk.first[wish], desk.past[wish]):
+        if top < 0 or _is_before(desk, desk.led[at], desk.led[top]):
+            top = at
+    desk.top[wish] = top
+
+
+def _spread(pool: Pool, desk: Desk, reader: int, wishes: int, size: int, most: int) -> int:
+    """Fill up by faded score; how many are chosen then."""
+    while size < most:
+        wish, value, paper = -1, -1.0, -1
+        for other in range(wishes):
+            if desk.top[other] < 0:
+                continue
+            rival = desk.led[desk.top[other]]
+            faded = desk.score[rival] * desk.fade[other]
+            if faded > value or (faded == value and rival < paper):
+                wish, value, paper = other, faded, rival
+        if wish < 0:
+            break
+        desk.past[wish] -= 1
+        desk.led[desk.top[wish]] = desk.led[desk.past[wish]]
+        _find_top(desk, wish)
         if desk.taken[paper] != reader + 1 and _is_new(pool, desk, reader, paper):
             size = _take(pool, desk, reader, paper, size)
-    return size, found
+    return size
 
 
 def _hot(pool: Pool, readers: Readers, desk: Desk, reader: int) -> int:
     """How many trending papers beyond the matches there is a place for."""
     count = 0
     for n in range(len(pool.hot)):
-        paper = pool.hot[n]
-        free = desk.barred[paper] != reader + 1 and desk.seen[paper] != reader + 1
+        free = desk.mark[pool.hot[n]] <= 2 * reader
         if free and count < readers.beyond[reader]:
             count += 1
     return count
@@ -198,8 +229,7 @@ def _reach(pool: Pool, readers: Readers, desk: Desk, reader: int, size: int) -> 
         paper = pool.hot[n]
         if extra >= readers.beyond[reader] or size + extra >= readers.most[reader]:
             break
-        free = desk.barred[paper] != reader + 1 and desk.seen[paper] != reader + 1
-        if free and _is_new(pool, desk, reader, paper):
+        if desk.mark[paper] <= 2 * reader and _is_new(pool, desk, reader, paper):
             desk.titles[pool.title[paper]] = reader + 1
             desk.reached[extra] = paper
             extra += 1
@@ -250,8 +280,8 @@ def _write(picks: Picks, desk: Desk, reader: int, size: int, extra: int) -> None
 
 
 HELPERS: tuple[Callable[..., Any], ...] = (
-    _mark, _add, _gather, _next_wish, _next_best, _is_before, _is_new, _take, _serve, _spread,
-    _hot, _reach, _write,
+    _threshold, _is_before, _is_new, _mark, _add, _gather, _take, _next_wish, _next_best, _serve,
+    _find_top, _line_up, _spread, _hot, _reach, _write,
 )  # fmt: skip
 
 
@@ -300,5 +330,5 @@ def _nobody() -> tuple[Pool, Interests, Readers, Picks, Desk]:
         Interests(s, i, f, np.zeros(0, np.bool_)),
         Readers(s, i, f, s, i, s, i, f, i, f, i, i),
         Picks(table, table, values, values, i, i, i),
-        Desk(i, i, i, i, f, f, f, i, f, f, i, i, i, i, f, f),
+        Desk(i, i, i, f, f, f, f, i, f, i, i, i, i, i, f, f, i, i, i),
     )

@@ -154,22 +154,25 @@ def _desk(pool: Pool, readers: Readers) -> Desk:
         return np.zeros(size, np.int32)
 
     return Desk(
-        barred=ints(papers),
-        seen=ints(papers),
+        mark=ints(papers),
         taken=ints(papers),
         titles=ints(titles),
+        worth=np.zeros(papers),
         missed=np.zeros(papers),
         least=np.zeros(papers),
         relevance=np.zeros(papers),
         leader=ints(papers),
         score=np.zeros(papers),
-        lift=np.ones(papers),
         found=ints(papers),
+        led=ints(papers),
         chosen=ints(most),
         reached=ints(len(pool.hot)),
         best=ints(wishes),
         value=np.zeros(wishes),
         fade=np.zeros(wishes),
+        first=ints(wishes),
+        past=ints(wishes),
+        top=np.full(wishes, -1, np.int32),
     )
 
 

@@ -48,19 +48,22 @@ class Shelf:
     carried: tuple[Mapping[int, float], ...] = ({},)
     alike: frozenset[frozenset[int]] = frozenset()
     hot: tuple[int, ...] = ()
+    papers: int = PAPERS
 
     @property
     def pool(self) -> Pool:
-        near = [
-            sorted(n for pair in self.alike if p in pair for n in pair - {p}) for p in range(PAPERS)
-        ]
+        numbers = range(self.papers)
+        near: list[list[int]] = [[] for _ in numbers]
+        for one, other in (sorted(pair) for pair in self.alike):
+            near[one].append(other)
+            near[other].append(one)
         copies = Copies(
-            title=np.arange(PAPERS, dtype=np.int32),
+            title=np.arange(self.papers, dtype=np.int32),
             starts=starts_of([len(row) for row in near]),
             near=np.array([n for row in near for n in row], np.int32),
         )
-        trend = np.array([self.trend.get(n, 0.0) for n in range(PAPERS)])
-        carried = np.array([[days.get(n, 0.0) for n in range(PAPERS)] for days in self.carried])
+        trend = np.array([self.trend.get(n, 0.0) for n in numbers])
+        carried = np.array([[days.get(n, 0.0) for n in numbers] for days in self.carried])
         return pool_of(trend, carried, copies, self.hot)
 
 
@@ -113,8 +116,8 @@ def _chosen(picks: Picks, reader: int) -> Chosen:
 
 def by_the_rule(shelf: Shelf, reader: Reader) -> Chosen:
     """The rule in the words of `select`, for one reader, by sorting everything at every step."""
-    worth = shelf.pool.worth[reader.group]
-    lift = {n: reader.lift.get(n, 1.0) for n in range(PAPERS)}
+    worth = shelf.pool.worth[reader.group].tolist()
+    worth = [value * reader.lift.get(n, 1.0) for n, value in enumerate(worth)]
     matching = [
         {
             n: near
@@ -131,7 +134,7 @@ def by_the_rule(shelf: Shelf, reader: Reader) -> Chosen:
             for w, matched in enumerate(matching)
             if n in matched
         }
-        score[n] = max(1 - prod(missed.values()), 1e-12) * worth[n] * lift[n]
+        score[n] = max(1 - prod(missed.values()), 1e-12) * worth[n]
         leader[n] = min(missed, key=lambda w: (missed[w], w))
     taken: list[int] = []
 
@@ -151,7 +154,7 @@ def by_the_rule(shelf: Shelf, reader: Reader) -> Chosen:
 
     hot = [n for n in shelf.hot if n not in reader.barred and n not in found]
     kept = reader.most - min(len(hot), reader.beyond, reader.most // 3)
-    lists = [sorted(m, key=lambda n, m=m: (-m[n] * worth[n] * lift[n], n)) for m in matching if m]
+    lists = [sorted(m, key=lambda n, m=m: (-m[n] * worth[n], n)) for m in matching if m]
     for papers in sorted(lists, key=lambda papers: (-score[papers[0]], papers[0])):
         if len(taken) < kept:
             first = next((n for n in papers if n in taken or is_new(n)), None)
