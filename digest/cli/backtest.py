@@ -88,7 +88,7 @@ def _pick_lines(pick: "Pick", title: str, width: int) -> Iterator[str]:
     """Score and title, then the reason below it."""
     from digest.domain.digests import reason_sentence
 
-    head = f" {pick.score:.2f} "
+    head = f" {pick.score:.2f} " if pick.score else "    – "  # trending beyond the interests
     yield from textwrap.wrap(
         title, width, initial_indent=head, subsequent_indent=INDENT, max_lines=2, placeholder=" …"
     )

@@ -252,7 +252,8 @@ class _Folding:
 
     def passes(self, gram: Gram, stems: Gram, together: int) -> bool:
         """Whether this one is new; asked in order, the best first."""
-        if self._is_asked(stems) or any(_overlap(stems, other) for other in self._passed):
+        asked = self._holders and self._is_asked(stems)
+        if asked or any(_overlap(stems, other) for other in self._passed):
             return False
         if self._holders and _within(self._stems, stems):
             same = together >= _SAME * self._holders and len(self._stems) > 1
