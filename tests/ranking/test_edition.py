@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 
 from digest.domain.digests import Digest, Skip, SkipReason, Where, reason_sentence
 from digest.domain.interests import Interest, InterestKind, interest
 from digest.domain.papers import Paper, PaperId
-from digest.domain.subscribers import EmptyDay, Preferences, Subscriber
+from digest.domain.schedule import Frequency, Schedule
+from digest.domain.subscribers import EmptyDay, Preferences, Subscriber, SubscriberId
 from digest.domain.trends import Trend
 from digest.ranking.edition import EditionRanker
 from digest.ranking.statistics import Statistics
@@ -227,3 +229,145 @@ def test_an_interest_named_beforehand_and_one_that_comes_later_rank_alike() -> N
     asked = EditionRanker(POOL, statistics, TRENDS)
     subscriber = wanting(interest("continual learning"))
     assert told.digest_for(subscriber, set(), DAY) == asked.digest_for(subscriber, set(), DAY)
+
+
+BEYOND = {
+    PaperId(4): Trend(score=0.9, upvotes=63, rising=True),
+    PaperId(3): Trend(score=0.6, upvotes=9),
+    PaperId(5): Trend(score=0.4, upvotes=3),
+}
+
+
+def beyond(
+    subscriber: Subscriber, *sent: int, trends: dict[PaperId, Trend] = BEYOND, most: int = 1
+) -> Digest | Skip:
+    ranker = EditionRanker(POOL, Statistics.of(()), trends, beyond=most)
+    return ranker.digest_for(subscriber, {PaperId(n) for n in sent}, DAY)
+
+
+def test_a_paper_that_trends_closes_the_digest_and_says_that_it_does_not_match() -> None:
+    found = beyond(wanting(interest("continual learning")))
+    assert ids(found) == [1, 2, 4]
+    assert isinstance(found, Digest) and not found.trending_only
+    last = found.picks[-1]
+    assert (last.score, last.relevance, last.trend) == (0.0, 0.0, 0.9)
+    assert (last.reason.where, last.reason.interest) == (Where.BEYOND, None)
+    assert reason_sentence(last.reason) == "trending beyond your interests · 63 upvotes, rising"
+
+
+def test_as_many_trending_papers_come_as_are_asked_for_and_trend_enough() -> None:
+    wish = wanting(interest("continual learning"))
+    assert ids(beyond(wish, most=0)) == [1, 2]
+    assert ids(beyond(wish, most=3)) == [1, 2, 4, 3]
+
+
+def test_what_is_sent_excluded_or_matched_does_not_come_from_beyond() -> None:
+    wish = interest("continual learning")
+    assert ids(beyond(wanting(wish), 4)) == [1, 2, 3]
+    assert ids(beyond(wanting(wish, without("sleep")))) == [1, 2, 3]
+    assert ids(beyond(wanting(wish, interest("sleep")))) == [4, 1, 2, 3]
+
+
+def test_a_day_without_trends_has_nothing_beyond() -> None:
+    wish = wanting(interest("continual learning"))
+    listed = {PaperId(n): Trend(score=0.6, listings=1) for n in (3, 4, 5)}
+    quiet = {PaperId(4): Trend(score=0.3, upvotes=1)}
+    for trends in ({}, listed, quiet):
+        assert ids(beyond(wish, trends=trends)) == [1, 2]
+
+
+def test_where_nothing_matches_the_trending_list_stays_as_it_is() -> None:
+    found = beyond(wanting(interest("quantum gravity")))
+    assert isinstance(found, Digest) and found.trending_only
+    assert {pick.reason.where for pick in found.picks} == {Where.TRENDING}
+    assert isinstance(beyond(wanting(interest("gravity"), empty_day=EmptyDay.SKIP)), Skip)
+
+
+def carried(title: str, number: int, **age: float) -> Paper:
+    return a_paper(title, number=number, abstract="", first_seen_at=NOON - timedelta(**age))
+
+
+def on(schedule: Schedule, *pool: Paper) -> list[int]:
+    ranker = EditionRanker(pool, Statistics.of(()), {}, cutoff_at=NOON)
+    found = ranker.digest_for(wanting(interest("sleep"), schedule=schedule), set(), DAY)
+    return ids(found)
+
+
+def test_of_equals_todays_paper_comes_before_one_carried_over() -> None:
+    pool = carried("Sleep of owls", 9, hours=30), carried("Sleep of cats", 1, hours=2)
+    assert on(Schedule(), *pool) == [1, 9]
+
+
+def test_a_strong_paper_of_yesterday_comes_before_a_weak_one_of_today() -> None:
+    weak = a_paper("Owls", number=1, abstract="On tea. In passing, sleep.", first_seen_at=NOON)
+    assert on(Schedule(), weak, carried("Sleep", 2, hours=30)) == [2, 1]
+
+
+def test_each_day_carried_weighs_and_a_first_day_does_not() -> None:
+    pool = [carried(f"Sleep of {name}", n, days=n - 0.5) for n, name in enumerate("abcd", 1)]
+    ranker = EditionRanker(pool, Statistics.of(()), {}, cutoff_at=NOON)
+    found = ranker.digest_for(wanting(interest("sleep")), set(), DAY)
+    assert isinstance(found, Digest)
+    scores = [pick.score for pick in found.picks]
+    assert [score / scores[0] for score in scores] == pytest.approx([1, 0.85, 0.85**2, 0.85**3])
+
+
+def test_what_came_since_a_weekly_readers_last_digest_is_new_to_them() -> None:
+    pool = carried("Sleep of cats", 1, days=5), carried("Sleep", 2, days=1.5)
+    ranker = EditionRanker(pool, Statistics.of(()), {}, cutoff_at=NOON)
+    weekly = Schedule(frequency=Frequency.WEEKLY, weekday=DAY.weekday())
+    subscribers = [
+        replace(wanting(interest("sleep"), schedule=schedule), id=SubscriberId(n))
+        for n, schedule in enumerate((weekly, Schedule()))
+    ]
+    first, second = ranker.digests_for(subscribers, {}, dict.fromkeys((0, 1), DAY))  # type: ignore[arg-type]
+    assert isinstance(first, Digest) and isinstance(second, Digest)
+    of_weekly, of_daily = ({p.paper_id: p.score for p in d.picks} for d in (first, second))
+    assert of_daily[PaperId(1)] == pytest.approx(of_weekly[PaperId(1)] * 0.85**4)
+
+
+def test_a_chunk_of_subscribers_gets_what_each_would_get_alone() -> None:
+    ranker = EditionRanker(POOL, Statistics.of(()), BEYOND, beyond=1, cutoff_at=NOON)
+    wishes = [(), ("sleep",), ("continual learning", "protein folding"), ("nothing",)]
+    subscribers = [
+        a_subscriber(f"s{n}@example.com", *phrases, number=n) for n, phrases in enumerate(wishes)
+    ]
+    subscribers.append(replace(wanting(interest("graph"), without("sleep")), id=SubscriberId(9)))
+    sent = {SubscriberId(1): {PaperId(4)}, SubscriberId(2): {PaperId(n) for n in range(1, 6)}}
+    days = {one.id: DAY + timedelta(days=one.id) for one in subscribers}
+    together = ranker.digests_for(subscribers, sent, days)
+    alone = [ranker.digest_for(one, sent.get(one.id, set()), days[one.id]) for one in subscribers]
+    assert together == alone
+    assert [content.digest_on for content in together] == list(days.values())
+    assert ranker.digests_for([], {}, {}) == []
+
+
+def test_feedback_moves_a_subscribers_own_digest_alone() -> None:
+    pool = [a_paper("Sleep of owls", number=1), a_paper("Sleep of cats", number=2)]
+    ranker = EditionRanker(pool, Statistics.of(()), {})
+    ada, bob = (a_subscriber(f"{n}@example.com", "sleep", number=n) for n in (1, 2))
+    plain = ids(ranker.digest_for(bob, set(), DAY))
+    lift = np.array([0.5 if paper == plain[0] else 1.5 for paper in ranker.papers])
+    first, second = ranker.digests_for([ada, bob], {}, {ada.id: DAY, bob.id: DAY}, {ada.id: lift})
+    assert (ids(first), ids(second)) == (plain[::-1], plain)
+
+
+def test_a_trend_that_is_no_number_leaves_no_trace() -> None:
+    trends = {PaperId(n): Trend(score=float("nan"), upvotes=9) for n in range(1, 6)}
+    for subscriber in (wanting(interest("continual learning")), wanting()):
+        found = beyond(subscriber, trends=trends)
+        assert isinstance(found, Digest)
+        for pick in found.picks:
+            assert 0 <= pick.score <= 1 and pick.trend == 0
+
+
+def test_ten_thousand_papers_of_a_day_are_one_edition() -> None:
+    rng = np.random.default_rng(5)
+    names = [f"w{n}" for n in range(3_000)]
+    titles = [" ".join(names[n] for n in row) for row in rng.integers(0, 3_000, (10_000, 8))]
+    pool = [a_paper(title, number=n, abstract="") for n, title in enumerate(titles, 1)]
+    ranker = EditionRanker(pool, Statistics.of(()), {})
+    word = titles[0].split()[0]
+    found = ids(ranker.digest_for(wanting(interest(word)), set(), DAY))
+    assert len(found) == 10
+    assert all(word in titles[number - 1].split() for number in found)
