@@ -37,22 +37,22 @@ class WordTokens:
     def of(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text, in order."""
         if self._held > _HELD_TOKENS:
-            self._known.clear()
+            self._known = {}  # a new one: another thread may still be reading the old
             self._held = 0
-        split = [text.replace(SPACE, " ").split() for text in texts]
-        self._learn(list(dict.fromkeys(chain.from_iterable(split))))
         known = self._known
+        split = [text.replace(SPACE, " ").split() for text in texts]
+        self._learn(known, dict.fromkeys(chain.from_iterable(split)))
         return [list(chain.from_iterable([known[word] for word in words])) for words in split]
 
-    def _learn(self, words: Iterable[str]) -> None:
-        new = [word for word in words if word not in self._known]
+    def _learn(self, known: dict[str, list[int]], words: Iterable[str]) -> None:
+        new = [word for word in words if word not in known]
         for start in range(0, len(new), _JOINED_WORDS):
             joined = new[start : start + _JOINED_WORDS]
             ids = np.asarray(self._encode(" ".join(joined)), np.int64)
             starts = np.flatnonzero(self._first[ids])
             spans = pairwise((*starts.tolist(), len(ids)))
             for word, (one, other) in zip(joined, spans, strict=True):
-                self._known[word] = ids[one:other].tolist()
+                known[word] = ids[one:other].tolist()
             self._held += len(ids)
 
 

@@ -111,7 +111,7 @@ class StaticEmbedder:
 
 
 class TransformerEmbedder:
-    """A small BERT: knows what words mean beside one another, for some hundred times the cost."""
+    """A small BERT: knows what words mean beside one another, for hundreds of times the cost."""
 
     name = "all-MiniLM-L6-v2"
 
