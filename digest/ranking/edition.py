@@ -72,6 +72,8 @@ class EditionRanker:
         self._cutoff_at = cutoff_at
         self._hot = [n for n in self._by_trend[:HOT_MOST] if _is_hot(self._trends[n])]
         self._reasons: dict[tuple[str, str, int], Reason] = {}
+        self._alone: dict[int, Pick] = {}  # picks for their trend alone are the same for everybody
+        self._reaching: dict[int, Pick] = {}
 
     @property
     def papers(self) -> list[PaperId]:
@@ -175,7 +177,7 @@ class EditionRanker:
                     strict=True,
                 )
             ),
-            *(self._reaching(number) for number in papers[size:]),
+            *(self._beyond_matches(number) for number in papers[size:]),
         )
 
     def _reason(self, interest: Interest, number: int) -> Reason:
@@ -188,19 +190,23 @@ class EditionRanker:
         return self._reasons[key]
 
     def _trending(self, number: int) -> Pick:
-        trend = self._trends[number]
-        return Pick(
-            paper_id=self._papers[number].id,
-            score=float(self._trend[number]),
-            relevance=0.0,
-            trend=float(self._trend[number]),
-            reason=trends_alone(trend),
-        )
+        if number not in self._alone:
+            self._alone[number] = Pick(
+                paper_id=self._papers[number].id,
+                score=float(self._trend[number]),
+                relevance=0.0,
+                trend=float(self._trend[number]),
+                reason=trends_alone(self._trends[number]),
+            )
+        return self._alone[number]
 
-    def _reaching(self, number: int) -> Pick:
+    def _beyond_matches(self, number: int) -> Pick:
         """A pick that matches nothing: by the formula its score is 0, so it comes last."""
-        trending = self._trending(number)
-        return replace(trending, score=0.0, reason=replace(trending.reason, where=Where.BEYOND))
+        if number not in self._reaching:
+            alone = self._trending(number)
+            reason = replace(alone.reason, where=Where.BEYOND)
+            self._reaching[number] = replace(alone, score=0.0, reason=reason)
+        return self._reaching[number]
 
     def _carried(self, gap: int) -> Floats:
         """For how many days each paper has been in earlier digests' reach, for a reader with `gap`
