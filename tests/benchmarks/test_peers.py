@@ -92,7 +92,7 @@ def test_digest_ranks_above_what_people_use_today(shared: Path, score: ModuleTyp
     print(f"{'macro mean':24}" + "".join(f"{f'{value:.3f}':>17}" for value in macro.values()))
     print(
         f"sample: {SAMPLE} queries a set, an SVM for each, and none where queries are sentences;"
-        f" hf_daily: {MOST['hf_daily']} queries; arxiv_daily_dev: {DAYS} days, queries count on each"
+        f" hf_daily: {MOST['hf_daily']} queries; arxiv_daily_dev: {DAYS} days, queries of each"
     )
     assert macro["digest rank"] > max(macro["BM25"], macro["TF-IDF 1-2"], macro["tantivy"])
     assert macro["digest, sample"] > macro["SVM, sample"]

@@ -52,5 +52,5 @@ def test_suggestions_and_a_backtest_over_ten_thousand_papers(sqlite_url: str) ->
     engine.dispose()
     assert found.papers == PAPERS
     assert len(done.days) == DAYS
-    assert asked < 8  # measured 1.2 to 1.9, and a backtest's day .3: only a fault breaks these
+    assert asked < 8  # measured 1.2 to 2.1, and a backtest's day 1: only a fault breaks these
     assert tried < 4
