@@ -107,7 +107,7 @@ def spelled(text: str) -> list[str]:
 def _reading(text: str) -> tuple[re.Pattern[str], Callable[[str], tuple[str, str]]]:
     """What a word is in this text, and how it is named."""
     pattern = _ASCII_WORD if text.isascii() else _WORD  # the same for ASCII, and faster
-    return pattern, _shouted_names if _is_shouting(text) else word_names
+    return pattern, _shouted_names if is_shouting(text) else word_names
 
 
 def _shouted_names(word: str) -> tuple[str, str]:
@@ -133,7 +133,8 @@ def is_ideograph(form: str) -> bool:
     return _IDEOGRAPH.match(form) is not None
 
 
-def _is_shouting(text: str) -> bool:
+def is_shouting(text: str) -> bool:
+    """Whether a text of several words is all in capitals, which then tell no name."""
     return len(text) > 12 and " " in text and text.isupper()
 
 
