@@ -5,6 +5,7 @@ for the same word. `stem` goes further (Porter2, snowballstem.org/algorithms/eng
 ranking, but too wide to claim a match (`universal` and `university` share a stem). Acronyms and
 names of models (`LoRA`, `GPT`, `3D`) are never stemmed. A hyphen parts words, so `few-shot` and
 `few shot` are the same tokens; a pair it joins is remembered, so that `metalearning` meets both.
+A version is parted from the name before it: `GPT4` is `GPT-4`.
 """
 
 import re
@@ -21,10 +22,12 @@ _HIDDEN = "\u00ad\u200b-\u200d\u2060"  # soft hyphen, zero-width characters: wit
 # character is a token, and words of them are found as phrases.
 _TAIL = r"(?:['’]s\b|\+\+(?![^\W_])|#(?![^\W_]))?"  # `Alzheimer's`, `C++`, `C#`
 _NUMBER = r"\d+(?:\.\d+)+"
+_NAMED = r"[A-Za-z]{2,}(?=\d+(?:\.\d+)*(?![^\W_]))"  # `Qwen2.5` is `Qwen-2.5` and `Qwen 2.5`
 _WORD = re.compile(
-    rf"[{_CJK}]|{_NUMBER}|[^\W_{_CJK}](?:[^\W_{_CJK}]|[\u0300-\u036f{_HIDDEN}])*{_TAIL}"
+    rf"[{_CJK}]|{_NAMED}|{_NUMBER}|"
+    rf"[^\W_{_CJK}](?:[^\W_{_CJK}]|[\u0300-\u036f{_HIDDEN}])*{_TAIL}"
 )
-_ASCII_WORD = re.compile(rf"[A-Za-z][A-Za-z0-9]*{_TAIL}|{_NUMBER}|[0-9][A-Za-z0-9]*")
+_ASCII_WORD = re.compile(rf"{_NAMED}|[A-Za-z][A-Za-z0-9]*{_TAIL}|{_NUMBER}|[0-9][A-Za-z0-9]*")
 _IDEOGRAPH = re.compile(f"[{_CJK}]")
 _HYPHENS = frozenset("-\u2010\u2011\u2012\u2013\u2212\u00ad\ufe63\uff0d")
 _NAME = re.compile(r"\d|[^\W\d_a-z].*[A-Z]|[a-z].*[A-Z]")
@@ -50,7 +53,7 @@ _stemmer = Stemmer.Stemmer("english", 0)
 
 
 class Token(NamedTuple):
-    """One word: its two names, where it stands in the text, and whether a hyphen joins the next."""
+    """One word: its two names, where it stands in the text, and whether it is tied to the next."""
 
     form: str
     stem: str
@@ -68,8 +71,7 @@ def tokens(text: str) -> list[Token]:
     for match in pattern.finditer(text):
         after, past = match.span()
         if form:
-            joined = after == end + 1 and text[end] in _HYPHENS
-            result.append(Token(form, stem, start, end, joined))
+            result.append(Token(form, stem, start, end, _is_joined(text, end, after)))
         form, stem = named(match[0])
         start, end = after, past
     if form:
@@ -108,6 +110,13 @@ def _reading(text: str) -> tuple[re.Pattern[str], Callable[[str], tuple[str, str
     """What a word is in this text, and how it is named."""
     pattern = _ASCII_WORD if text.isascii() else _WORD  # the same for ASCII, and faster
     return pattern, _shouted_names if is_shouting(text) else word_names
+
+
+def _is_joined(text: str, end: int, after: int) -> bool:
+    """Whether a hyphen stands between two words, or nothing between a name and its version."""
+    if after == end:
+        return text[after].isdigit() and text[end - 1].isascii()
+    return after == end + 1 and text[end] in _HYPHENS
 
 
 def _shouted_names(word: str) -> tuple[str, str]:

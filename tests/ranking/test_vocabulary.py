@@ -32,6 +32,10 @@ def forms(text: str) -> list[str]:
         ("matrices", "matrix"),
         ("Alzheimer's", "Alzheimer"),
         ("meta\u00adlearning", "metalearning"),  # soft hyphen of a line break
+        ("GPT4", "GPT-4"),
+        ("Qwen2.5-VL", "Qwen 2.5 VL"),
+        ("CIFAR10", "CIFAR-10"),
+        ("naïve Llama3.1", "naive llama 3.1"),
         ("CONTINUAL LEARNING OF GRAPHS", "continual learning of graphs"),
     ],
 )
@@ -42,6 +46,7 @@ def test_spellings_of_one_thing_have_equal_forms(one: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [("RAG", "fragment"), ("GPT-4", "GPT-3"), ("GPT-4", "GPT-4.5"), ("3D", "2D"), ("C++", "C"),
+     ("Qwen2.5", "Qwen2"), ("T5", "T"), ("word2vec", "word vec"),
      ("AIDS", "aid"), ("class", "clas"), ("physics", "physic")],
 )  # fmt: skip
 def test_different_things_have_different_forms(one: str, other: str) -> None:
@@ -60,6 +65,13 @@ def test_words_can_be_shown_as_they_are_spelled() -> None:
     assert shown == [
         "Naïve", "3D", "Gaussians", "持", "续", "学", "习", "C++", "GPT", "4.5", "s", "LLMs",
     ]  # fmt: skip
+
+
+def test_a_version_is_tied_to_the_name_before_it() -> None:
+    assert [(t.form, t.joined) for t in tokens("Qwen2.5 3D")] == [
+        ("qwen", True), ("2.5", False), ("3d", False),
+    ]  # fmt: skip
+    assert not tokens("学3")[0].joined
 
 
 def test_text_without_words_has_no_tokens() -> None:
