@@ -203,14 +203,18 @@ class Acronyms:
 
 def _words(text: str) -> set[str]:
     """The words in small letters, but for those next to a mark, and the pairs of capitals."""
-    found = {word for word in text.split() if len(word) < 9 and word.islower() and word.isalpha()}
+    every = set(text.split())
+    found = {word for word in every if len(word) < 9 and word.islower() and word.isalpha()}
     found.update(run for run in _CAPITALS.findall(text) if len(run) == 2)
     return found
 
 
 def _once(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The pairs of one paper, each wording once."""
-    return list({(synonym_key(s), synonym_key(long)): (s, long) for s, long in found}.values())
+    """The pairs of one paper, which has one vote on each short form: its first."""
+    votes: dict[str, tuple[str, str]] = {}
+    for short, long in found:
+        votes.setdefault(short.lower(), (short, long))
+    return list(votes.values())
 
 
 def _meaning(pairs: Counter[tuple[str, str]]) -> tuple[str, tuple[str, ...]] | None:

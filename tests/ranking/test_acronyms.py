@@ -104,6 +104,8 @@ def test_an_ambiguous_short_form_stands_for_nothing() -> None:
 def test_one_paper_counts_once_however_often_it_defines() -> None:
     text = "Mixture of experts (MoE). " * 5
     assert Acronyms.of(papers(text)).synonyms("MoE") == ()
+    wordings = papers("Mixture of experts (MoE), mixture-of-expert (MOE)")
+    assert Acronyms.of(wordings).synonyms("MoE") == ()
     assert Acronyms.of(papers(text, text)).synonyms("MoE") == ("mixture of experts",)
 
 
