@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from digest.domain.tiers import Tier
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ def rank(
     output: Annotated[
         Path | None, typer.Option(help="Where the run goes (TSV); else to stdout.")
     ] = None,
+    tier: Annotated[
+        Tier,
+        typer.Option(
+            envvar="DIGEST_RANKING__TIER",
+            help="core: words alone; semantic: and what they mean; transformer: slow, and better.",
+        ),
+    ] = Tier.AUTO,
     explain: Annotated[
         bool, typer.Option("--explain", help="Write the evidence to OUTPUT.explain.jsonl too.")
     ] = False,
@@ -35,14 +43,18 @@ def rank(
     """
     from digest.services import rank as service  # numpy and scipy: not for --help
 
-    request = service.RankRequest(papers=papers, interests=interests, archive=archive, top=top)
+    request = service.RankRequest(
+        papers=papers, interests=interests, archive=archive, top=top, tier=tier
+    )
     try:
-        bad = service.rank(request, output=output, stdout=sys.stdout, explain=explain)
+        done = service.rank(request, output=output, stdout=sys.stdout, explain=explain)
     except UsageError as exc:
         typer.echo(f"Error: {_printable(str(exc))}", err=True)
         raise typer.Exit(2) from exc
-    _name(bad)
-    if any(not line.again for line in bad):
+    if done.note:
+        typer.echo(f"note: {done.note}", err=True)
+    _name(done.bad)
+    if any(not line.again for line in done.bad):
         raise typer.Exit(3)
 
 

@@ -35,14 +35,11 @@ class Compounds:
         for match in _PAIR.finditer(text):
             self.learn((tokens(match[0]),))
 
-    def stems(self, text: str) -> list[str]:
-        """The stems of a text, each compound as two."""
-        result: list[str] = []
-        for form, stem in names(text):
-            if form in self._halves:
-                result += (half for _, half in self._halves[form])
-            else:
-                result.append(stem)
+    def names(self, text: str) -> list[Names]:
+        """The forms and stems of a text's words, each compound as two."""
+        result: list[Names] = []
+        for name in names(text):
+            result += self._halves.get(name[0]) or (name,)
         return result
 
     def parted(self, words: Sequence[Token]) -> list[Token]:

@@ -61,12 +61,17 @@ def mean_vectors(table: Vectors, tokens: Sequence[Sequence[int]]) -> Vectors:
 
     Ids beyond the table count as its first or last row. A text without tokens gives zeros.
     """
+    return unit_rows(token_sums(table, tokens))
+
+
+def token_sums(table: Vectors, tokens: Sequence[Sequence[int]]) -> Vectors:
+    """The sum of the rows of `table` that each text names, of any length."""
     ends = np.cumsum([0, *map(len, tokens)])
     ids = np.fromiter(chain.from_iterable(tokens), np.int64, int(ends[-1]))
     np.clip(ids, 0, len(table) - 1, out=ids)
     counts = csr_array((np.ones(len(ids), np.float32), ids, ends), shape=(len(tokens), len(table)))
     sums: Vectors = counts @ table
-    return unit_rows(sums)
+    return sums
 
 
 def unit_rows(vectors: Vectors) -> Vectors:

@@ -13,12 +13,12 @@ from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
 from digest.errors import InvalidInput, WeightsError
-from digest.ranking.static_vectors import SPACE, Vectors, WordTokens, mean_vectors
+from digest.ranking.static_vectors import SPACE, Vectors, WordTokens, mean_vectors, token_sums
 from digest.ranking.transformer import Tensors, Transformer, assemble, blocks, encode
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ _POSITIONS = 512  # BERT's
 _BATCH_TEXTS = 4096
 _BATCH_CHARACTERS = 1 << 22
 _CHARACTERS_PER_TOKEN = 64  # far more than any language has: what follows would be cut off anyway
+
+
+_Embedder = TypeVar("_Embedder", bound="Embedder")
 
 
 class Embedder(Protocol):
@@ -51,7 +54,7 @@ class Embedder(Protocol):
         """Rows (texts, dimensions) of unit length; zeros for a text without any known word."""
 
 
-def static_embedder(folder: Path | None = None) -> Embedder | None:
+def static_embedder(folder: Path | None = None) -> "StaticEmbedder | None":
     """wordllama's 256-dimensional static vectors; None where the package is not installed.
 
     `folder` is the package's own. Raises WeightsError where the files are missing or damaged.
@@ -109,6 +112,13 @@ class StaticEmbedder:
             result[batch] = mean_vectors(self._table, tokens)
         return result
 
+    def embed_words(self, words: Sequence[str]) -> Vectors:
+        """The sum of each word's token vectors (words, dimensions), of any length: rare and telling
+        words have the longer ones.
+        """
+        tokens = self._tokens.of([_clean(word) for word in words])
+        return token_sums(self._table, tokens)
+
 
 class TransformerEmbedder:
     """A small BERT: knows what words mean beside one another, for hundreds of times the cost."""
@@ -152,7 +162,7 @@ class TransformerEmbedder:
         return () if self._empty.issuperset(ids) else ids
 
 
-def _load(read: Callable[[Path], Embedder], folder: Path, package: str) -> Embedder:
+def _load(read: Callable[[Path], _Embedder], folder: Path, package: str) -> _Embedder:
     try:
         return read(folder)
     except ImportError as exc:

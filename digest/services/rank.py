@@ -4,6 +4,7 @@ Partial matches are ranked too, unlike in a digest, whose picks each name their 
 """
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,16 +13,20 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from digest.domain.tiers import Tier
 from digest.errors import InvalidInput, UsageError
 from digest.ranking.compounds import Compounds
+from digest.ranking.corpus import Corpus
 from digest.ranking.evidence import Page, Phrase, holds
-from digest.ranking.lexical import Lexical, Query
-from digest.ranking.statistics import Statistics
+from digest.ranking.lexical import Query
+from digest.ranking.soft import Scored, soft_scores
+from digest.ranking.statistics import Statistics, Text
 from digest.ranking.vocabulary import Token, tokens
+from digest.services.tiers import equip
 
-_CHUNK = 256  # interests scored at once: bounds the memory by chunk × papers
+_CHUNK = 128  # interests scored at once: bounds the memory by chunk × papers
+_EARLIER = 20_000  # the last papers of the archive teach profiles; all of it counts as statistics
 _LEAST_SCORE = 1e-6  # scores are written to six places; evidence is never written as none
 
 
@@ -33,6 +38,7 @@ class RankRequest:
     interests: Path
     archive: Path | None = None
     top: int = 100
+    tier: Tier = Tier.AUTO
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +49,14 @@ class BadLine:
     number: int
     reason: str
     again: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """The lines that were left out, and what would make the ranker better."""
+
+    bad: list[BadLine]
+    note: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +78,7 @@ _Entry = TypeVar("_Entry", _Paper, _Wanted)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranked:
-    """One line of a run; `keyword` is the one that scored best."""
+    """One line of a run; `keyword` is the one that scored best, the rest what its score is of."""
 
     interest: str
     paper: str
@@ -72,15 +86,20 @@ class Ranked:
     score: float
     keyword: str
     number: int
+    lexical: float
+    likeness: float
+    nearness: float
 
 
 class Ranking:
     """The files read and indexed; `bad` names the lines left out."""
 
     def __init__(self, request: RankRequest) -> None:
-        """Raises UsageError for a file that cannot be read."""
+        """Raises UsageError for a file that cannot be read, or a tier that is not installed."""
         self.bad: list[BadLine] = []
         self._top = request.top
+        tier = equip(request.tier)
+        self.note = tier.note
         self._interests = list(self._unique(request.interests, _wanted))
         self._papers = list(self._unique(request.papers, _paper))
         self._compounds = Compounds()
@@ -88,14 +107,20 @@ class Ranking:
             self._compounds.learn_hyphens(f"{paper.title} {paper.abstract}")
         keywords = (tokens(word) for wanted in self._interests for word in wanted.keywords)
         self._compounds.learn(keywords)
-        fields = [self._stems(paper) for paper in self._papers]
-        statistics = Statistics.of_stems(fields)
+        pool = [(paper.title, paper.abstract) for paper in self._papers]
+        statistics = Statistics.of_stems(map(self._stems, pool))
+        earlier: deque[Text] = deque(maxlen=_EARLIER)
         if request.archive:
-            earlier = self._unique(request.archive, _paper)
-            statistics += Statistics.of_stems(self._stems(paper) for paper in earlier)
+            statistics += Statistics.of_stems(self._archived(request.archive, earlier))
         self._statistics = statistics
-        self._lexical = Lexical(fields, statistics)
-        by_id = sorted(range(len(fields)), key=lambda number: self._papers[number].id)
+        self._corpus = Corpus(
+            pool,
+            statistics,
+            self._compounds,
+            earlier=earlier,
+            understanding=tier.understanding(statistics),
+        )
+        by_id = sorted(range(len(pool)), key=lambda number: self._papers[number].id)
         self._id_order = np.argsort(np.array(by_id, np.int64))
         self._page = lru_cache(maxsize=2_000)(self._read_page)
 
@@ -104,12 +129,10 @@ class Ranking:
         for start in range(0, len(self._interests), _CHUNK):
             chunk = self._interests[start : start + _CHUNK]
             keywords = sorted({keyword for wanted in chunk for keyword in wanted.keywords})
-            part = self._compounds.parted
-            scores = self._lexical.score([Query.of(part(tokens(word))) for word in keywords])
+            scores = soft_scores(self._corpus, keywords)
             row_of = {keyword: row for row, keyword in enumerate(keywords)}
             for wanted in chunk:
-                chosen = [row_of[keyword] for keyword in wanted.keywords]
-                yield from self._ranked(wanted, scores[chosen].toarray())
+                yield from self._ranked(wanted, [row_of[word] for word in wanted.keywords], scores)
 
     def explanation(self, row: Ranked) -> dict[str, object]:
         """Which words of the best keyword stand where, as spelled."""
@@ -122,17 +145,22 @@ class Ranking:
                 ("abstract", paper.abstract, page.abstract),
             )
         }
+        where = "title" if found["title"] else "abstract" if found["abstract"] else "related"
         return {
             "interest": row.interest, "paper": row.paper, "rank": row.rank, "score": row.score,
-            "keyword": row.keyword, "where": "title" if found["title"] else "abstract",
+            "keyword": row.keyword, "where": where,
             "phrase": holds(page, self._phrase(row.keyword)), **found,
+            "parts": {
+                "lexical": row.lexical, "likeness": row.likeness, "nearness": row.nearness,
+            },
         }  # fmt: skip
 
-    def _ranked(self, wanted: _Wanted, scores: NDArray[np.float64]) -> Iterator[Ranked]:
-        """One interest's lines from its keywords' scores (keywords, papers)."""
-        if not len(scores):
+    def _ranked(self, wanted: _Wanted, rows: list[int], scores: Scored) -> Iterator[Ranked]:
+        """One interest's lines from the scores of its keywords, which are `rows` of them."""
+        if not rows:
             return
-        best = scores.max(axis=0)
+        own = scores.total[rows]
+        best = own.max(axis=0)
         found = np.flatnonzero(best)
         rounded = np.maximum(np.round(best[found], 6), _LEAST_SCORE)
         order = np.lexsort((self._id_order[found], -rounded))
@@ -145,13 +173,18 @@ class Ranking:
             if barring and any(holds(self._page(number), phrase) for phrase in barring):
                 continue
             rank += 1
+            leading = int(np.argmax(own[:, number]))
+            row = rows[leading]
             yield Ranked(
                 interest=wanted.id,
                 paper=self._papers[number].id,
                 rank=rank,
                 score=float(rounded[at]),
-                keyword=wanted.keywords[int(np.argmax(scores[:, number]))],
+                keyword=wanted.keywords[leading],
                 number=number,
+                lexical=round(float(scores.lexical[row, number]), 6),
+                likeness=round(float(scores.likeness[row, number]), 6),
+                nearness=round(float(scores.nearness[row, number]), 6),
             )
 
     def _unique(self, path: Path, parse: Callable[[dict[str, object]], _Entry]) -> Iterator[_Entry]:
@@ -170,8 +203,15 @@ class Ranking:
             seen.add(entry.id)
             yield entry
 
-    def _stems(self, paper: _Paper) -> tuple[list[str], list[str]]:
-        return self._compounds.stems(paper.title), self._compounds.stems(paper.abstract)
+    def _archived(self, path: Path, kept: "deque[Text]") -> Iterator[tuple[list[str], list[str]]]:
+        """The stems of the archive's papers as a stream; the last papers are kept."""
+        for paper in self._unique(path, _paper):
+            kept.append((paper.title, paper.abstract))
+            yield self._stems((paper.title, paper.abstract))
+
+    def _stems(self, text: Text) -> tuple[list[str], list[str]]:
+        title, abstract = ([stem for _, stem in self._compounds.names(part)] for part in text)
+        return title, abstract
 
     def _read_page(self, number: int) -> Page:
         paper = self._papers[number]
@@ -184,19 +224,20 @@ class Ranking:
 
 def rank(
     request: RankRequest, *, output: Path | None, stdout: TextIO, explain: bool = False
-) -> list[BadLine]:
-    """Write the run to `output`, or to `stdout`; gives the lines that were left out.
+) -> Outcome:
+    """Write the run to `output`, or to `stdout`.
 
     The run is tab-separated: interest, paper, rank from 1, score. With `explain` the evidence of
     each line goes to `output` + `.explain.jsonl`. Files are replaced whole, never left half
-    written. Raises UsageError for a file that cannot be read or written.
+    written. Raises UsageError for a file that cannot be read or written, or a
+    tier that is not installed.
     """
     if explain and not output:
         raise UsageError("--explain writes beside the run: give --output too")
     ranking = Ranking(request)
     if not output:
         stdout.writelines(_tsv(row) for row in ranking.rows())
-        return ranking.bad
+        return Outcome(bad=ranking.bad, note=ranking.note)
     with ExitStack() as files:
         run = files.enter_context(_replacing(output))
         beside = output.with_name(f"{output.name}.explain.jsonl")
@@ -205,7 +246,7 @@ def rank(
             run.write(_tsv(row))
             if reasons:
                 reasons.write(json.dumps(ranking.explanation(row), ensure_ascii=False) + "\n")
-    return ranking.bad
+    return Outcome(bad=ranking.bad, note=ranking.note)
 
 
 def _tsv(row: Ranked) -> str:
@@ -288,5 +329,6 @@ def _id(entry: dict[str, object]) -> str:
 
 def _spelled(text: str, words: Sequence[Token], asked: Query) -> list[str]:
     """The distinct words of the query as a text spells them, in order."""
-    found = (text[w.start : w.end] for w in words if w.stem in asked.words)
+    stems = {stem for _, stem in asked.words}
+    found = (text[w.start : w.end] for w in words if w.stem in stems)
     return list(dict.fromkeys(found))

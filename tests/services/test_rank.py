@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from digest.domain.tiers import Tier
 from digest.errors import UsageError
 from digest.services.rank import BadLine, RankRequest, rank
 
@@ -14,7 +15,12 @@ PAPERS = [
     {"id": "a", "title": "Continual learning of graphs", "abstract": "We study forgetting."},
     {"id": "b", "title": "Graph networks", "abstract": "Not about learning continually."},
     {"id": "c", "title": "Protein folding", "abstract": "", "date": "December, 1958"},
-    {"id": "d", "title": "Few‑shot transfer", "abstract": "Continual learning, too."},
+    {
+        "id": "d",
+        "title": "Few‑shot transfer",
+        "abstract": "Continual learning, too, is looked at in a later section, where we compare"
+        " both on images, speech and text, and publish the code of all that was run.",
+    },
 ]
 
 
@@ -28,8 +34,9 @@ def write(path: Path, entries: list[Any]) -> Path:
 class Bench:
     """Files in a folder, ranked; `run` is what was written."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tier: Tier = Tier.CORE) -> None:
         self.folder = folder
+        self.tier = tier
         self.run: list[list[str]] = []
 
     def rank(
@@ -40,9 +47,10 @@ class Bench:
             interests=write(self.folder / "interests.jsonl", list(interests)),
             archive=write(self.folder / "archive.jsonl", archive) if archive is not None else None,
             top=top,
+            tier=self.tier,
         )
         out = io.StringIO()
-        bad = rank(request, output=None, stdout=out)
+        bad = rank(request, output=None, stdout=out).bad
         self.run = [line.split("\t") for line in out.getvalue().splitlines()]
         return bad
 
@@ -183,6 +191,7 @@ def a_request(folder: Path) -> RankRequest:
     return RankRequest(
         papers=write(folder / "p.jsonl", PAPERS),
         interests=write(folder / "i.jsonl", [wanting("continual learning", "owls")]),
+        tier=Tier.CORE,
     )
 
 
@@ -228,7 +237,7 @@ def test_a_real_set_is_ranked_far_better_than_by_chance(shared: Path, tmp_path: 
     request = RankRequest(
         papers=folder / "papers.jsonl", interests=folder / "queries.jsonl", top=10
     )
-    assert rank(request, output=None, stdout=out) == []
+    assert rank(request, output=None, stdout=out).bad == []
     judged = {
         tuple(line.split("\t")[:2]) for line in (folder / "qrels.tsv").read_text().splitlines()
     }

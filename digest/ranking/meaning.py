@@ -1,0 +1,97 @@
+"""Meaning: how near a phrase and a paper are where they share no word.
+
+A text becomes a vector: from static vectors of its words, weighed as in TF-IDF and added up, or
+from a model that reads whole sentences. Weighing words by their rarity before adding them is the
+baseline of Arora, Liang & Ma ("A simple but tough-to-beat baseline", ICLR 2017).
+"""
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from digest.ranking.statistics import TITLE_WEIGHT, Statistics, Text
+from digest.ranking.vocabulary import STOP_WORDS, word_names
+
+Vectors = NDArray[np.float32]
+Embed = Callable[[Sequence[str]], Vectors]
+"""Texts → vectors (texts, dimensions), zeros for a text that says nothing."""
+
+_WORD = re.compile(r"[^\W_]+(?:\.\d+)*")
+
+
+class Meaning(Protocol):
+    """Turns texts into vectors of unit length, of which a product is the likeness, -1 to 1."""
+
+    def of_papers(self, texts: Iterable[Text]) -> Vectors:
+        """Vectors (papers, dimensions) of titles with abstracts."""
+        ...
+
+    def of_phrases(self, phrases: Sequence[str]) -> Vectors:
+        """Vectors (phrases, dimensions)."""
+        ...
+
+
+class WordMeaning:
+    """Texts as sums of their words' vectors, each word weighed by (1 + ln f) idf."""
+
+    def __init__(self, embed_words: Embed, statistics: Statistics) -> None:
+        """`embed_words` gives one vector for each word; more than unit length weighs more."""
+        self._embed = embed_words
+        self._statistics = statistics
+
+    def of_papers(self, texts: Iterable[Text]) -> Vectors:
+        return self._vectors(texts)
+
+    def of_phrases(self, phrases: Sequence[str]) -> Vectors:
+        return self._vectors(("", phrase) for phrase in phrases)
+
+    def _vectors(self, texts: Iterable[Text]) -> Vectors:
+        numbers: dict[str, int] = {}
+        counts, words, ends = array("d"), array("q"), array("q", [0])
+        for title, abstract in texts:
+            held = Counter(_words(abstract))
+            for word in _words(title):
+                held[word] += TITLE_WEIGHT
+            words.extend(numbers.setdefault(word, len(numbers)) for word in held)
+            counts.extend(held.values())
+            ends.append(len(words))
+        if not numbers:
+            return np.zeros((len(ends) - 1, self._embed(["a"]).shape[1]), np.float32)
+        stems = [word_names(word)[1] for word in numbers]
+        idf = self._statistics.idf([self._statistics.stems[stem] for stem in stems])
+        columns = np.frombuffer(words, np.int64)
+        weights = (1 + np.log(np.frombuffer(counts))) * idf[columns]
+        shape = (len(ends) - 1, len(numbers))
+        weighed = sparse.csr_matrix((weights.astype(np.float32), columns, ends), shape=shape)
+        return unit(weighed @ self._embed(list(numbers)))
+
+
+class SentenceMeaning:
+    """Texts read whole by a model."""
+
+    def __init__(self, embed: Embed) -> None:
+        self._embed = embed
+
+    def of_papers(self, texts: Iterable[Text]) -> Vectors:
+        return self._embed([f"{title}. {abstract}" for title, abstract in texts])
+
+    def of_phrases(self, phrases: Sequence[str]) -> Vectors:
+        return self._embed(phrases)
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """The rows at unit length; a row without direction is zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    sound = np.isfinite(lengths) & (lengths > 0)
+    result: Vectors = np.where(sound, vectors / np.where(sound, lengths, 1), 0).astype(np.float32)
+    return result
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _WORD.findall(text) if word.lower() not in STOP_WORDS]
