@@ -126,6 +126,7 @@ class App:
             lookback_days=ranking.lookback_days,
             threshold=ranking.threshold,
             beyond=ranking.beyond,
+            tier=ranking.tier,
             domain=self.mail_domain,
             secret=self._secret,
         )

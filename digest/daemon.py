@@ -65,6 +65,8 @@ class Daemon:
             )
         scheduler.start()
         log.info("started", tick_s=tick_s, sources=len(self._app.settings.sources))
+        if note := self._app.composer.note:
+            log.warning(note)
         self._stop.wait()
         log.info("stopping")
         drained = self._drain(scheduler)

@@ -45,6 +45,7 @@ def backtest(
         lookback_days=ranking.lookback_days,
         threshold=ranking.threshold,
         beyond=ranking.beyond,
+        tier=ranking.tier,
         max_papers=max_papers,
     )
     with progress("composing", days) as step:

@@ -15,6 +15,7 @@ class Where(StrEnum):
     AUTHOR = "author"
     CATEGORY = "category"
     VENUE = "venue"
+    RELATED = "related"  # it does not hold the phrase, but talks as the papers do that hold it
     TRENDING = "trending"  # no interest: it is there because it trends
     BEYOND = "beyond"  # no interest either, in a digest whose other picks match
 
@@ -65,6 +66,9 @@ def why(reason: Reason) -> str:
         case Where.VENUE:
             # a paper may be listed under a venue that has not taken it yet
             return f"listed under {reason.interest}, which you follow"
+        case Where.RELATED:
+            shared = f": it talks of {_listed(list(reason.words))}" if reason.words else ""
+            return f"related to {reason.interest}{shared}"
         case Where.TRENDING:
             return "trending now"
         case Where.BEYOND:

@@ -16,7 +16,7 @@ from digest.ranking.copies import Copies
 from digest.ranking.crowd import Lifts, Request, columns
 from digest.ranking.explain import Explainer, trends_alone
 from digest.ranking.flat import Floats, Picks
-from digest.ranking.match import Matcher
+from digest.ranking.match import Background, Matcher
 from digest.ranking.select import pool_of, select, trending
 from digest.ranking.statistics import Statistics
 
@@ -49,13 +49,14 @@ class EditionRanker:
         threshold: float = THRESHOLD,
         beyond: int = 0,
         cutoff_at: datetime | None = None,
+        background: Background | None = None,
     ) -> None:
         """`statistics` are those of all papers in the store; a paper without trend has none.
 
         `threshold` is for subscribers who chose none; `interests` may name those that will come;
         `beyond` papers at most come for their trend alone behind those that match. From the
         edition's `cutoff_at` (UTC) it is reckoned for how many days a paper has been carried over;
-        without it none is.
+        without it none is. With a `background` a phrase also finds what is meant by it.
         """
         latest_first = sorted(papers, key=lambda p: (p.first_seen_at, p.id), reverse=True)
         self._papers = latest_first
@@ -64,7 +65,7 @@ class EditionRanker:
         scores = np.array([trend.score for trend in self._trends], np.float64)
         self._trend = np.clip(np.nan_to_num(scores, nan=0.0), 0.0, 1.0)
         self._by_trend = np.argsort(-self._trend, kind="stable").tolist()
-        self._matcher = Matcher(latest_first, statistics, interests)
+        self._matcher = Matcher(latest_first, statistics, interests, background=background)
         self._explainer = Explainer(self._matcher)
         self._copies = Copies.of([frozenset(w.form for w in p.title) for p in self._matcher.pages])
         self._threshold = threshold
@@ -82,11 +83,11 @@ class EditionRanker:
 
     def learn(self, interests: Iterable[Interest]) -> None:
         """Match these interests now, so that `digests_for` need not: it is the slow part."""
-        for interest in interests:
+        known = list(interests)
+        self._matcher.learn(one for one in known if not one.excluded)
+        for interest in known:
             if interest.excluded:
                 self._matcher.barred(interest)
-            else:
-                self._matcher.row(interest)
 
     def digest_for(
         self, subscriber: Subscriber, sent: AbstractSet[PaperId], digest_on: date

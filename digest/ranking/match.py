@@ -6,7 +6,7 @@ no phrase: then the most telling of them counts.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -17,13 +17,17 @@ from digest.domain.digests import Part, Where
 from digest.domain.interests import Interest, InterestKind
 from digest.domain.papers import Paper
 from digest.ranking.compounds import Compounds
+from digest.ranking.corpus import WORDS_ALONE, Corpus, Understanding
 from digest.ranking.evidence import Evidence, Page, Phrase, evidence, holds
 from digest.ranking.facts import KINDS as FACTS
 from digest.ranking.facts import Facts
-from digest.ranking.statistics import Statistics
+from digest.ranking.features import spelled_terms
+from digest.ranking.statistics import Statistics, Text
+from digest.ranking.topics import Topic, Topics
 from digest.ranking.vocabulary import Token, is_name, tokens
 
 _MOST_WORDS = 6  # of spellings shown for one pick
+_SHARED_WORDS = 3  # shown for a related paper
 
 _PLACES = {
     InterestKind.AUTHOR: Where.AUTHOR,
@@ -35,6 +39,17 @@ Key = tuple[InterestKind, str, tuple[str, ...]]
 Numbers = NDArray[np.int64]
 Synonyms = Mapping[str, tuple[str, ...]]
 """Other texts that mean the same as an interest's text, by its `synonym_key`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Background:
+    """What is known beside the pool: earlier papers, ways to tell what words mean, and what gives
+    the synonyms of interests.
+    """
+
+    earlier: Sequence[Text] = ()
+    understanding: Understanding = WORDS_ALONE
+    synonyms: Callable[[Iterable[Interest]], Synonyms] = lambda _interests: {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,15 +73,18 @@ class Matcher:
         statistics: Statistics,
         interests: Iterable[Interest] = (),
         synonyms: Synonyms | None = None,
+        background: Background | None = None,
     ) -> None:
         """`interests` known beforehand teach compounds (`metalearning`); others may come later.
 
         A phrase is met by each of its `synonyms` as if that had been asked for; an exact one is
-        not.
+        not. With a `background` phrases are weighed by what they are about (topics.py), and papers
+        come that are related to one without holding it.
         """
         self.papers = papers
         self._statistics = statistics
-        self._synonyms = synonyms or {}
+        self._synonyms = dict(synonyms or {})
+        self._background = background
         fields = [(tokens(paper.title), tokens(paper.abstract)) for paper in papers]
         self._compounds = _compounds(fields, interests)
         parted = self._compounds.parted
@@ -76,14 +94,27 @@ class Matcher:
         ]
         self._holders = _postings(self.pages)
         self._facts = Facts(papers)
+        self._topics = self._topics_of(background) if background else None
+        self._found: dict[Key, Row] = {}
         self._rows: dict[Key, Row] = {}
         self._barred: dict[Key, Numbers] = {}
+
+    def learn(self, interests: Iterable[Interest]) -> None:
+        """Match these interests now: many at once take less time than one by one."""
+        new = {_key(one): one for one in interests}
+        wanted = [one for key, one in new.items() if key not in self._rows]
+        self._learn_synonyms(wanted)
+        phrases = [one.text for one in wanted if one.kind is InterestKind.PHRASE]
+        topics = iter(self._topics.of(phrases) if self._topics else ())
+        for one in wanted:
+            topic = next(topics, None) if one.kind is InterestKind.PHRASE else None
+            self._rows[_key(one)] = _weighed(self._evidence(one), topic)
 
     def row(self, interest: Interest) -> Row:
         """The papers that match an interest, whether or not it is excluded."""
         key = _key(interest)
         if key not in self._rows:
-            self._rows[key] = self._match(interest)
+            self.learn([interest])
         return self._rows[key]
 
     def barred(self, interest: Interest) -> Numbers:
@@ -92,6 +123,7 @@ class Matcher:
         """
         key = _key(interest)
         if key not in self._barred:
+            self._learn_synonyms([interest])
             self._barred[key] = self._bar(interest)
         return self._barred[key]
 
@@ -113,6 +145,17 @@ class Matcher:
             Part(where=self._place(term, number)[0], text=term.text) for term in _wanted(interest)
         )
 
+    def _learn_synonyms(self, interests: Iterable[Interest]) -> None:
+        if self._background:
+            self._synonyms.update(self._background.synonyms(interests))
+
+    def _evidence(self, interest: Interest) -> Row:
+        """The papers that hold an interest, by the evidence alone."""
+        key = _key(interest)
+        if key not in self._found:
+            self._found[key] = self._match(interest)
+        return self._found[key]
+
     def _match(self, interest: Interest) -> Row:
         if interest.kind is InterestKind.ALL:
             return self._match_all(interest)
@@ -126,7 +169,7 @@ class Matcher:
         return _row(found)
 
     def _match_all(self, interest: Interest) -> Row:
-        rows = [self.row(term) for term in _wanted(interest)]
+        rows = [self._evidence(term) for term in _wanted(interest)]
         papers = self._without_absent(interest, _common(row.papers for row in rows))
         phrases = [row for row in rows if not row.certain]
         values = [row.relevance[np.searchsorted(row.papers, papers)] for row in phrases or rows]
@@ -138,7 +181,7 @@ class Matcher:
             whole = _common(self.barred(term) for term in _wanted(interest))
             return self._without_absent(interest, whole)
         if interest.kind in FACTS:
-            return self.row(interest).papers
+            return self._evidence(interest).papers
         found = {
             number
             for phrase in self._phrases(interest)
@@ -163,10 +206,31 @@ class Matcher:
             proof for phrase in self._phrases(term) if (proof := evidence(page, phrase)) is not None
         ]
         if not proofs:
-            return Where.TITLE, ()
+            return Where.RELATED, self._shared(term, number)
         proofs.sort(key=lambda proof: -proof.relevance)  # their own words before equals
         words = (word for proof in proofs for word in _spellings(paper, page, proof))
         return proofs[0].where, tuple(dict.fromkeys(words))
+
+    def _shared(self, interest: Interest, number: int) -> tuple[str, ...]:
+        """What a related paper talks of as the papers on the interest do."""
+        if not self._topics:
+            return ()
+        paper = self.papers[number]
+        spelled = dict(spelled_terms((paper.title, paper.abstract)).values())
+        return _distinct(
+            spelled[c] for c in self._topics.shared(interest.text, number) if c in spelled
+        )
+
+    def _topics_of(self, background: Background) -> Topics:
+        texts = [(paper.title, paper.abstract) for paper in self.papers]
+        corpus = Corpus(
+            texts,
+            self._statistics,
+            self._compounds,
+            earlier=background.earlier,
+            understanding=background.understanding,
+        )
+        return Topics(corpus)
 
     def _phrases(self, interest: Interest) -> list[Phrase]:
         """What is looked for: the interest's own words first, then what means the same."""
@@ -204,6 +268,30 @@ def _key(interest: Interest) -> Key:
         return interest.kind, interest.key, ()
     names = tuple(word for word in interest.text.split() if is_name(word))
     return interest.kind, interest.key, names
+
+
+def _weighed(row: Row, topic: Topic | None) -> Row:
+    """A phrase's row by what the phrase is about, with the papers that are related to it."""
+    if topic is None:
+        return row
+    related = [n for n in topic.related if n not in row.papers]
+    papers = np.concatenate((row.papers, np.array(related, np.int64)))
+    own = topic.weighed(row.papers, row.relevance)
+    values = np.concatenate((own, np.array([topic.relevance(n) for n in related], np.float64)))
+    order = np.argsort(papers, kind="stable")
+    return Row(papers=papers[order], relevance=values[order])
+
+
+def _distinct(spellings: Iterable[str]) -> tuple[str, ...]:
+    """The first few spellings, without those that are part of another."""
+    kept: list[str] = []
+    for spelling in spellings:
+        folded = spelling.casefold()
+        if len(kept) < _SHARED_WORDS and not any(
+            folded in one.casefold() or one.casefold() in folded for one in kept
+        ):
+            kept.append(spelling)
+    return tuple(kept)
 
 
 def _wanted(interest: Interest) -> list[Interest]:

@@ -18,13 +18,13 @@ from digest.domain.interests import Interest
 from digest.domain.papers import Paper, PaperId
 from digest.domain.schedule import Schedule, instant_on, is_chosen, local_date
 from digest.domain.subscribers import EmptyDay, Subscriber
+from digest.domain.tiers import Tier
 from digest.errors import InvalidInput
 from digest.ranking.edition import EditionRanker
-from digest.ranking.statistics import Statistics
-from digest.services.library import trends_of
+from digest.services.knowledge import Knowledge
 from digest.store import subscribers
 from digest.store.database import reading
-from digest.store.papers import candidates, papers_by_id, texts_since
+from digest.store.papers import papers_by_id
 
 MOST_DAYS = 366
 
@@ -38,6 +38,7 @@ class Terms:
     lookback_days: int
     threshold: float
     beyond: int = 0
+    tier: Tier = Tier.CORE
     max_papers: int | None = None
 
 
@@ -106,12 +107,13 @@ def backtest(
         raise InvalidInput(f"{days} days: give 1 to {MOST_DAYS}")
     with reading(engine) as session:
         subscriber = _with(subscribers.by_email(session, email), terms)
-        statistics = Statistics.of((title, text) for _, title, text in texts_since(session))
+        knowledge = Knowledge(terms.tier)
+        knowledge.learn(session)
     sent: set[PaperId] = set()
     done: list[BacktestDay] = []
     for day, at in _chosen(subscriber.preferences.schedule, days, now):
         with reading(engine) as session:
-            pool = _pool_at(session, at, statistics, terms)
+            pool = _pool_at(session, at, knowledge, terms)
         one = _composed(pool, subscriber, sent, day)
         done.append(one)
         if isinstance(one.content, Digest):
@@ -140,20 +142,11 @@ def _chosen(schedule: Schedule, days: int, now: datetime) -> list[tuple[date, da
     return [(day, at) for day, at in instants if at is not None]
 
 
-def _pool_at(session: Session, at: datetime, statistics: Statistics, terms: Terms) -> _Pool:
+def _pool_at(session: Session, at: datetime, knowledge: Knowledge, terms: Terms) -> _Pool:
     """The edition as it stood at `at`, ranked as it is for composing."""
     edition = Edition(id=_NO_EDITION, cutoff_at=at, lookback_days=terms.lookback_days)
-    papers = candidates(session, edition)
-    trends = trends_of(session, [paper.id for paper in papers], at)
-    ranker = EditionRanker(
-        papers,
-        statistics,
-        trends,
-        threshold=terms.threshold,
-        beyond=terms.beyond,
-        cutoff_at=at,
-    )
-    return _Pool(at=at, ranker=ranker, size=len(papers))
+    ranker = knowledge.ranker(session, edition, threshold=terms.threshold, beyond=terms.beyond)
+    return _Pool(at=at, ranker=ranker, size=len(ranker.papers))
 
 
 def _composed(pool: _Pool, subscriber: Subscriber, sent: set[PaperId], day: date) -> BacktestDay:

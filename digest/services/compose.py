@@ -10,7 +10,6 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import chain
 
 from sqlalchemy import Engine
 from sqlmodel import Session
@@ -21,15 +20,15 @@ from digest.domain.editions import Edition, EditionId
 from digest.domain.papers import PaperId
 from digest.domain.schedule import first_due, local_date
 from digest.domain.subscribers import Status, Subscriber, SubscriberId, address_key
+from digest.domain.tiers import Tier
 from digest.errors import NotFound, Refused
 from digest.ranking.edition import EditionRanker
-from digest.ranking.statistics import Statistics
-from digest.services.library import trends_of
+from digest.services.knowledge import Knowledge
 from digest.services.plans import Plan, dated_plans, due_plan, still_true
 from digest.store import editions, outbox, subscribers
 from digest.store.database import reading, transaction
 from digest.store.ledger_read import has_row, sent_before
-from digest.store.papers import candidates, surviving, texts_since
+from digest.store.papers import surviving
 from digest.store.sources import last_change
 
 CHUNK = 500
@@ -100,6 +99,7 @@ class Policy:
     domain: str
     secret: str
     beyond: int = 0
+    tier: Tier = Tier.CORE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,15 +112,14 @@ class _Pool:
 
 
 class Composer:
-    """Composes; keeps the corpus statistics and the last ranking between calls, so that a daemon
+    """Composes; keeps what the store teaches and the last ranking between calls, so that a daemon
     does not read the whole store at each tick.
     """
 
     def __init__(self, engine: Engine, policy: Policy) -> None:
         self._engine = engine
         self._policy = policy
-        self._statistics = Statistics.of(())
-        self._read_up_to = PaperId(0)
+        self._knowledge = Knowledge(policy.tier)
         self._pool: _Pool | None = None
 
     def compose(
@@ -158,6 +157,11 @@ class Composer:
                 done.count(one.content)
                 each(one)
         return done
+
+    @property
+    def note(self) -> str | None:
+        """What is missing for a better ranking."""
+        return self._knowledge.note
 
     def preview(self, email: str, now: datetime, digest_on: date | None) -> ComposedDigest:
         """What this subscriber would get now, whatever their schedule; nothing is written."""
@@ -240,30 +244,11 @@ class Composer:
 
     def _ranked(self, edition: Edition) -> _Pool:
         with reading(self._engine) as session:
-            papers = candidates(session, edition)
-            trends = trends_of(session, [paper.id for paper in papers], edition.cutoff_at)
-            self._learn(session)
-        ranker = EditionRanker(
-            papers,
-            self._statistics,
-            trends,
-            threshold=self._policy.threshold,
-            beyond=self._policy.beyond,
-            cutoff_at=edition.cutoff_at,
-        )
-        return _Pool(edition=edition, ranker=ranker, size=len(papers))
-
-    def _learn(self, session: Session) -> None:
-        """Add the papers that came since the last time to the corpus statistics."""
-
-        def fresh() -> Iterator[tuple[str, str]]:
-            for number, title, abstract in texts_since(session, self._read_up_to):
-                self._read_up_to = number
-                yield title, abstract
-
-        texts = fresh()
-        if first := next(texts, None):
-            self._statistics = self._statistics + Statistics.of(chain([first], texts))
+            self._knowledge.learn(session)
+            ranker = self._knowledge.ranker(
+                session, edition, threshold=self._policy.threshold, beyond=self._policy.beyond
+            )
+        return _Pool(edition=edition, ranker=ranker, size=len(ranker.papers))
 
     def _compose_chunk(
         self,

@@ -12,6 +12,7 @@ from digest.domain.papers import SourceKind
 from digest.domain.relay import Security, bares_password
 from digest.domain.schedule import Frequency, zone
 from digest.domain.subscribers import MOST_PAPERS, address
+from digest.domain.tiers import Tier
 from digest.errors import InvalidInput
 
 PREFIX = "DIGEST_"
@@ -127,6 +128,7 @@ class RankingSettings(Section):
     lookback_days: int = Field(default=7, ge=1, le=90)
     threshold: float = Field(default=0.25, ge=0, le=1)
     beyond: int = Field(default=1, ge=0, le=3)
+    tier: Tier = Tier.AUTO
 
 
 class DeliverySettings(Section):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -125,8 +126,15 @@ def texts_since(
 def latest_texts(session: Session, limit: int) -> Iterator[tuple[str, str]]:
     """Title and abstract of the papers last seen first, at most `limit`."""
     columns = select(_papers.c.title, _papers.c.abstract)
-    for title, abstract in session.execute(_latest_first(columns, limit)):
-        yield title, abstract
+    yield from (tuple(row) for row in session.execute(_latest_first(columns, limit)))
+
+
+def texts_before(session: Session, instant: datetime, limit: int) -> list[tuple[str, str]]:
+    """Title and abstract of the papers first seen up to `instant`, the latest first."""
+    seen = _papers.c.first_seen_at
+    found = select(_papers.c.title, _papers.c.abstract).where(seen <= instant)
+    rows = session.execute(found.order_by(seen.desc(), _papers.c.id.desc()).limit(limit))
+    return [(title, abstract) for title, abstract in rows]
 
 
 def aliases_for(session: Session, ids: Iterable[PaperId]) -> dict[PaperId, tuple[Alias, ...]]:

@@ -1,0 +1,172 @@
+"""Topics: whether a paper is about what an interest is about, judged by the papers that name it.
+
+A paper's closeness to an interest is its likeness to the interest's profile (and its nearness in
+meaning), reckoned so that 0 is the middle of the pool and 1 the middle of the papers that do hold
+the phrase. So it means the same for every interest and on every day, however common the phrase or
+broad its field. It does two things:
+
+* A paper that holds the phrase counts for more or less: the weight of its evidence is multiplied by
+  the closeness, from ½ (chemical `agents` among papers on AI agents) to 1½.
+* A paper that does not hold it, but is closer than the middle of those that do, is related. Its
+  relevance is 0.3 × closeness, at most 0.45: below that of a paper that names a rare phrase once.
+  At most three come with one interest, and none where more than ten papers of the pool hold the
+  phrase: there is enough to read then, and a field so broad that closeness says little.
+
+Fewer than five papers that hold the phrase teach nothing, and ten as much as twenty: the multiplier
+is drawn to 1 where they are few.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from digest.ranking.corpus import Corpus, Look, Scores, Weight
+from digest.ranking.lexical import NAME, SENTENCE, Query
+from digest.ranking.profiles import MATCHES
+
+LEAST_HOLDERS = 5
+LEAST_FACTOR, MOST_FACTOR = 0.5, 1.5
+RELATED = 0.3
+MOST_RELATED = 0.45
+RELATED_PAPERS = 3  # of one interest in one edition
+RELATED_FROM = 1.15
+ENOUGH = 10
+HELD = 0.3  # the part of its ceiling that a phrase standing once in an abstract surpasses
+
+_FEW = 5  # holders at which the multiplier is drawn halfway to 1
+_POOL_HOLDERS = 3  # of the pool, for nearness to be judged by
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Topic:
+    """What an interest is about: the closeness of each paper of the pool (papers,), and how far to
+    trust it, 0 to 1. `related` are papers, by number, that do not hold the phrase.
+    """
+
+    closeness: Scores
+    trust: float
+    related: tuple[int, ...]
+
+    def weighed(self, papers: NDArray[np.int64], relevance: Scores) -> Scores:
+        """The relevance of papers that hold the phrase, by their closeness too."""
+        factor = np.clip(self.closeness[papers], LEAST_FACTOR, MOST_FACTOR) ** self.trust
+        weight = relevance / (1 - relevance) * factor
+        return weight / (weight + 1)
+
+    def relevance(self, paper: int) -> float:
+        """The relevance of a related paper."""
+        return min(MOST_RELATED, RELATED * float(self.closeness[paper]))
+
+
+class Topics:
+    """Works out what interests are about, from a corpus."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+
+    def of(self, phrases: Sequence[str]) -> list[Topic | None]:
+        """The topic of each phrase; None where too few papers hold it to tell."""
+        if not phrases:
+            return []
+        look = self._corpus.look(phrases)
+        return [self._topic(look, number) for number in range(len(phrases))]
+
+    def shared(self, phrase: str, paper: int) -> list[int]:
+        """The features that make a paper like the phrase's profile, by column, strongest first."""
+        profile = self._corpus.look([phrase]).profiles
+        product = self._corpus.vectors[[paper]].multiply(profile).tocsr()
+        order = np.argsort(-product.data, kind="stable")
+        columns: list[int] = product.indices[order].tolist()
+        return columns
+
+    def _topic(self, look: Look, number: int) -> Topic | None:
+        holders, weights = _holders(look, number)
+        if len(holders) < LEAST_HOLDERS:
+            return None
+        size = self._corpus.size
+        likeness = look.likeness[number]
+        reference = float(np.median(self._of_holders(look.profiles[[number]], holders, weights)))
+        alike = _scaled(likeness, reference)
+        closeness, total = alike, 1.0
+        own = holders[holders < size]
+        is_sentence = look.queries[number].is_sentence
+        profile = self._corpus.understanding.profile
+        for sense, nearness in zip(self._corpus.understanding.senses, look.nearness, strict=True):
+            if len(own) >= _POOL_HOLDERS:
+                weight = _ratio(sense.weight, profile, is_sentence=is_sentence)
+                near = nearness[number]
+                closeness = closeness + weight * _scaled(near, float(np.median(near[own])))
+                total += weight
+        closeness = closeness / total
+        held = look.lexical[[number], :size].toarray().ravel() >= _least(look.queries[number])
+        return Topic(
+            closeness=closeness,
+            trust=len(holders) / (len(holders) + _FEW),
+            related=_related(closeness, alike, held),
+        )
+
+    def _of_holders(
+        self, profile: sparse.csr_matrix, holders: NDArray[np.int64], weights: Scores
+    ) -> Scores:
+        """The likeness of each holder to the profile as if it had not been made of it too."""
+        vectors = self._corpus.vectors[holders]
+        likeness = (vectors @ profile.T).toarray().ravel()
+        mean = sparse.csr_matrix(weights) @ vectors
+        products = (vectors @ mean.T).toarray().ravel()
+        found: Scores = likeness * _without_self(products, float(weights @ products), weights)
+        return found
+
+
+def _holders(look: Look, number: int) -> tuple[NDArray[np.int64], Scores]:
+    """The papers that hold the phrase and taught its profile, with weights that add up to 1."""
+    row = look.lexical[[number]]
+    kept = row.data >= _least(look.queries[number])
+    papers, scores = row.indices[kept].astype(np.int64), row.data[kept]
+    best = np.lexsort((papers, -scores))[:MATCHES]
+    papers, scores = papers[best], scores[best]
+    weights = scores**3
+    return papers, weights / max(float(weights.sum()), 1e-12)
+
+
+def _least(query: Query) -> float:
+    """The lexical score from which on a paper holds the phrase. One word alone has no pairs."""
+    views = SENTENCE if query.is_sentence else NAME
+    words = (views.form_words + views.stem_words) * bool(query.words)
+    pairs = (views.form_pairs + views.stem_pairs) * bool(query.pairs)
+    return HELD * max(words + pairs, 1e-9)
+
+
+def _without_self(products: Scores, square: float, weights: Scores) -> Scores:
+    """By what part the cosine of each vector with a mean of them falls when it is left out of it.
+
+    `products` are those of the vectors with the mean, `square` the mean's with itself.
+    """
+    rest = np.sqrt(np.maximum(square - 2 * weights * products + weights**2, 1e-12))
+    alone = (products - weights) / rest
+    whole = products / max(float(np.sqrt(square)), 1e-9)
+    return np.clip(alone / np.maximum(whole, 1e-9), 0.0, 1.0)
+
+
+def _scaled(values: Scores, reference: float) -> Scores:
+    """Values so that the middle of all is 0 and the reference 1, bounded by 0 and 3."""
+    base = float(np.median(values)) if len(values) else 0.0
+    spread = max(reference - base, 0.02)
+    return np.clip((values - base) / spread, 0.0, 3.0)
+
+
+def _related(closeness: Scores, alike: Scores, held: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The closest of the papers that do not hold the phrase; both by the profile and in all they
+    must be close, for nearness alone also finds what is merely of the same kind.
+    """
+    if np.count_nonzero(held) > ENOUGH:
+        return ()
+    close = np.flatnonzero((closeness >= RELATED_FROM) & (alike >= 1.0) & ~held)
+    order = np.argsort(-closeness[close], kind="stable")[:RELATED_PAPERS]
+    return tuple(close[order].tolist())
+
+
+def _ratio(one: Weight, other: Weight, *, is_sentence: bool) -> float:
+    return one.sentence / other.sentence if is_sentence else one.name / other.name

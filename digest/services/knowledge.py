@@ -1,0 +1,71 @@
+"""What the ranker knows of the whole store: how common words are, which of them are acronyms, and
+what papers talked of lately. Kept between editions, so that only new papers are read.
+"""
+
+from itertools import islice
+
+from sqlmodel import Session
+
+from digest.domain.editions import Edition
+from digest.domain.papers import PaperId
+from digest.domain.tiers import Tier
+from digest.ranking.acronyms import Acronyms
+from digest.ranking.edition import EditionRanker
+from digest.ranking.match import Background
+from digest.ranking.statistics import Statistics
+from digest.services.library import trends_of
+from digest.services.tiers import Equipment, equip
+from digest.store.papers import candidates, texts_before, texts_since
+
+EARLIER = 5_000  # papers that teach what an interest is about
+_BATCH = 10_000
+
+
+class Knowledge:
+    """What the papers of a store teach the ranker of a tier."""
+
+    def __init__(self, tier: Tier) -> None:
+        self._tier = tier
+        self._equipment: Equipment | None = None
+        self._statistics = Statistics.of(())
+        self._acronyms = Acronyms.of(())
+        self._read_up_to = PaperId(0)
+
+    @property
+    def note(self) -> str | None:
+        """What is missing for a better ranking."""
+        return self._equipped().note
+
+    def learn(self, session: Session) -> None:
+        """Read the papers that came since the last time."""
+        fresh = texts_since(session, self._read_up_to)
+        while rows := list(islice(fresh, _BATCH)):
+            texts = [(title, abstract) for _, title, abstract in rows]
+            self._statistics = self._statistics + Statistics.of(texts)
+            self._acronyms = self._acronyms + Acronyms.of(texts)
+            self._read_up_to = rows[-1][0]
+
+    def ranker(
+        self, session: Session, edition: Edition, *, threshold: float, beyond: int
+    ) -> EditionRanker:
+        """The ranker of an edition, after what was learnt so far."""
+        papers = candidates(session, edition)
+        return EditionRanker(
+            papers,
+            self._statistics,
+            trends_of(session, [paper.id for paper in papers], edition.cutoff_at),
+            threshold=threshold,
+            beyond=beyond,
+            cutoff_at=edition.cutoff_at,
+            background=Background(
+                earlier=texts_before(session, edition.opens_at, EARLIER),
+                understanding=self._equipped().understanding(self._statistics),
+                synonyms=self._acronyms.as_mapping,
+            ),
+        )
+
+    def _equipped(self) -> Equipment:
+        """What the tier works with, loaded when it is first needed."""
+        if self._equipment is None:
+            self._equipment = equip(self._tier)
+        return self._equipment
