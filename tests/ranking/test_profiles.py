@@ -1,0 +1,83 @@
+"""Profiles: what the best matches of an interest talk of, worked out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from digest.ranking.features import features
+from digest.ranking.profiles import MATCHES, TERMS, Profiles, likeness
+from digest.ranking.statistics import Statistics
+
+
+def rows(*values: list[float]) -> sparse.csr_matrix:
+    return sparse.csr_matrix(np.array(values, np.float64))
+
+
+def test_a_profile_is_the_formula_worked_out_by_hand() -> None:
+    papers = rows([1, 0, 0, 0], [0.6, 0.8, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0])
+    scores = rows([0.8, 0.4, 0, 0])
+    # weights 1 and (1/2)^3, together 9/8: 8/9 and 1/9
+    mean = np.array([8 / 9 + 0.6 / 9, 0.8 / 9, 0, 0])
+    # less the mean of all papers where there is something; what falls to 0 or below is dropped
+    less = mean - np.array([1.6 / 4, 0.8 / 4, 0, 0])
+    assert less[1] < 0
+    expected = np.array([1, 0, 0, 0]) + 0.3 * np.array([0, 0, 0, 1])
+    profile = Profiles(papers).of(scores, rows([0, 0, 0, 1])).toarray()[0]
+    assert profile == pytest.approx(expected / np.linalg.norm(expected))
+
+
+def test_likeness_is_the_cosine_and_never_below_0() -> None:
+    profile, papers = rows([0.6, 0.8], [-1, 0]), rows([1, 0], [0, 1], [0, 0])
+    assert likeness(profile, papers) == pytest.approx(np.array([[0.6, 0.8, 0], [0, 0, 0]]))
+
+
+def test_an_interest_that_nothing_matches_is_known_by_its_own_words() -> None:
+    asked = rows([0, 1, 0], [0, 0, 0])
+    profiles = Profiles(rows([1, 0, 0], [0, 0, 1])).of(sparse.csr_matrix((2, 2)), asked)
+    assert np.array_equal(profiles.toarray(), asked.toarray())
+
+
+def test_only_the_best_matches_teach_and_equals_go_by_number() -> None:
+    count = MATCHES + 5
+    papers = sparse.identity(count, format="csr")
+    equal = Profiles(papers).of(rows([0.5] * count), sparse.csr_matrix((1, count)))
+    assert equal.indices.tolist() == list(range(MATCHES))
+    rising = Profiles(papers).of(rows(list(range(1, count + 1))), sparse.csr_matrix((1, count)))
+    assert set(rising.indices) <= set(range(5, count))
+
+
+def test_a_profile_keeps_its_strongest_terms_alone() -> None:
+    terms = TERMS + 50
+    strengths = np.linspace(1, 2, terms)
+    papers = sparse.csr_matrix(np.vstack([strengths, np.zeros(terms)]))
+    profile = Profiles(papers).of(rows([1, 0]), sparse.csr_matrix((1, terms)))
+    assert profile.indices.tolist() == list(range(50, terms))
+
+
+def test_no_papers_and_no_interests_give_nothing_and_no_failure() -> None:
+    nothing = sparse.csr_matrix((0, 7))
+    assert Profiles(nothing).of(sparse.csr_matrix((1, 0)), sparse.csr_matrix((1, 7))).nnz == 0
+    assert Profiles(nothing).of(sparse.csr_matrix((0, 0)), nothing).shape == (0, 7)
+    assert likeness(sparse.csr_matrix((1, 7)), nothing).shape == (1, 0)
+
+
+_texts = st.text(st.sampled_from("abc é持\n."), max_size=20)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(_texts, _texts), min_size=1, max_size=5),
+    st.lists(st.floats(1e-6, 1), min_size=1, max_size=5),
+    _texts,
+)
+def test_likeness_lies_in_0_to_1_for_any_papers(
+    texts: list[tuple[str, str]], values: list[float], asked: str
+) -> None:
+    statistics = Statistics.of(texts)
+    vectors = features(texts, statistics)
+    scores = np.resize(np.array(values), (1, len(texts)))
+    profile = Profiles(vectors).of(sparse.csr_matrix(scores), features([("", asked)], statistics))
+    found = likeness(profile, vectors)
+    assert ((found >= 0) & (found <= 1 + 1e-9)).all()
