@@ -19,6 +19,7 @@ import pytest
 
 from digest.domain.tiers import Tier
 from digest.ranking import features, lexical, meaning, statistics
+from digest.ranking.acronyms import Acronyms
 from digest.ranking.compounds import Compounds
 from digest.ranking.corpus import WORDS_ALONE, Corpus, Look, Understanding, Weight
 from digest.ranking.lexical import NAME, SENTENCE, Lexical, Views
@@ -177,14 +178,23 @@ def _runs(ranking: Ranking) -> dict[str, Run]:
     for part, words in WORDS.items():
         kept: dict[tuple[str, ...], Look] = {}
         for tier, understanding in tiers.items():
-            runs[f"{tier}: {part}"] = _run(ranking, _Shown(corpus, understanding, words, kept))
+            shown = _Shown(corpus, understanding, words, kept)
+            runs[f"{tier}: {part}"] = _run(ranking, shown)
             if part == "all parts":
+                runs[f"{tier}: no acronyms"] = _run_of_keywords_alone(ranking, shown)
                 bare = replace(understanding, profile=NOTHING)
                 runs[f"{tier}: no profiles"] = _run(ranking, _Shown(corpus, bare, words, kept))
         if part == "all parts":
             bare = replace(semantic, senses=())
             runs["semantic: no static vectors"] = _run(ranking, _Shown(corpus, bare, words, kept))
     return runs
+
+
+def _run_of_keywords_alone(ranking: Ranking, shown: _Shown) -> Run:
+    """What comes where no acronym and no long form of one is looked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Acronyms, "synonyms", lambda _self, _text: ())
+        return _run(ranking, shown)
 
 
 def _plain(ranking: Ranking, part: str) -> dict[str, Run]:

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from digest.domain.tiers import Tier
+from digest.ranking.compounds import Compounds
+from digest.ranking.corpus import Corpus
+from digest.ranking.statistics import Statistics
 from digest.services.embedders import Embedder, static_embedder, transformer_embedder
+from digest.services.tiers import equip
 
 
 def abstracts(shared: Path, count: int) -> list[str]:
@@ -55,3 +60,22 @@ def test_short_phrases_cost_little_each(shared: Path) -> None:
     with (shared / "ranking" / "openreview_kw" / "queries.jsonl").open(encoding="utf-8") as lines:
         phrases = [phrase for line in lines for phrase in json.loads(line)["keywords"]]
     assert cost(embedder, phrases) < 5  # measured 1.5
+
+
+@pytest.mark.slow
+def test_a_day_of_papers_is_indexed_in_a_few_seconds_with_vectors_and_all(shared: Path) -> None:
+    with (shared / "ranking" / "openreview_kw" / "papers.jsonl").open(encoding="utf-8") as lines:
+        papers = [json.loads(line) for line in lines]
+    day = [(p["title"], p["abstract"]) for p in papers[:: len(papers) // 1000]][:1000]
+    equipment = equip(Tier.SEMANTIC)
+    equipment.understanding(Statistics.of(day[:9]))
+    began = time.process_time()
+    compounds = Compounds()
+    for title, abstract in day:
+        compounds.learn_hyphens(f"{title} {abstract}")
+    statistics = Statistics.of(day)
+    corpus = Corpus(day, statistics, compounds, understanding=equipment.understanding(statistics))
+    spent = time.process_time() - began
+    print(f"\nindex of 1,000 papers, tier semantic: {spent:.2f} CPU-s")
+    assert corpus.vectors.shape[0] == corpus.size == 1000
+    assert spent < 5  # measured 1.2 to 1.6
