@@ -5,10 +5,11 @@ Partial matches are ranked too, unlike in a digest, whose picks each name their 
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from digest.domain.tiers import Tier
 from digest.errors import InvalidInput, UsageError
+from digest.ranking.acronyms import Acronyms
 from digest.ranking.compounds import Compounds
 from digest.ranking.corpus import Corpus
 from digest.ranking.evidence import Page, Phrase, holds
@@ -27,6 +29,7 @@ from digest.services.tiers import equip
 
 _CHUNK = 128  # interests scored at once: bounds the memory by chunk × papers
 _EARLIER = 20_000  # the last papers of the archive teach profiles; all of it counts as statistics
+_SYNONYM = 0.6  # what a synonym's score counts: the words that were asked for come first
 _LEAST_SCORE = 1e-6  # scores are written to six places; evidence is never written as none
 
 
@@ -49,6 +52,15 @@ class BadLine:
     number: int
     reason: str
     again: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Wording:
+    """A text to look for, on behalf of a keyword; `factor` is what its score counts."""
+
+    keyword: str
+    text: str
+    factor: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,13 +90,16 @@ _Entry = TypeVar("_Entry", _Paper, _Wanted)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranked:
-    """One line of a run; `keyword` is the one that scored best, the rest what its score is of."""
+    """One line of a run; `keyword` is the one that scored best, `wording` itself or a synonym of it
+    that did, and the rest what the score is made of.
+    """
 
     interest: str
     paper: str
     rank: int
     score: float
     keyword: str
+    wording: str
     number: int
     lexical: float
     likeness: float
@@ -113,6 +128,7 @@ class Ranking:
         if request.archive:
             statistics += Statistics.of_stems(self._archived(request.archive, earlier))
         self._statistics = statistics
+        self._acronyms = Acronyms.of(chain(pool, earlier))
         self._corpus = Corpus(
             pool,
             statistics,
@@ -128,16 +144,17 @@ class Ranking:
         """The run: interests in the order of their file, papers best first, ties by id."""
         for start in range(0, len(self._interests), _CHUNK):
             chunk = self._interests[start : start + _CHUNK]
-            keywords = sorted({keyword for wanted in chunk for keyword in wanted.keywords})
-            scores = soft_scores(self._corpus, keywords)
-            row_of = {keyword: row for row, keyword in enumerate(keywords)}
-            for wanted in chunk:
-                yield from self._ranked(wanted, [row_of[word] for word in wanted.keywords], scores)
+            asked = [self._wordings(wanted.keywords) for wanted in chunk]
+            texts = sorted({wording.text for wordings in asked for wording in wordings})
+            scores = soft_scores(self._corpus, texts)
+            row_of = {text: row for row, text in enumerate(texts)}
+            for wanted, wordings in zip(chunk, asked, strict=True):
+                yield from self._ranked(wanted, wordings, row_of, scores)
 
     def explanation(self, row: Ranked) -> dict[str, object]:
         """Which words of the best keyword stand where, as spelled."""
         paper, page = self._papers[row.number], self._page(row.number)
-        asked = Query.of(self._compounds.parted(tokens(row.keyword)))
+        asked = Query.of(self._compounds.parted(tokens(row.wording)))
         found = {
             place: _spelled(text, words, asked)
             for place, text, words in (
@@ -148,23 +165,41 @@ class Ranking:
         where = "title" if found["title"] else "abstract" if found["abstract"] else "related"
         return {
             "interest": row.interest, "paper": row.paper, "rank": row.rank, "score": row.score,
-            "keyword": row.keyword, "where": where,
-            "phrase": holds(page, self._phrase(row.keyword)), **found,
+            "keyword": row.keyword, "wording": row.wording, "where": where,
+            "phrase": holds(page, self._phrase(row.wording)), **found,
             "parts": {
                 "lexical": row.lexical, "likeness": row.likeness, "nearness": row.nearness,
             },
         }  # fmt: skip
 
-    def _ranked(self, wanted: _Wanted, rows: list[int], scores: Scored) -> Iterator[Ranked]:
-        """One interest's lines from the scores of its keywords, which are `rows` of them."""
-        if not rows:
+    def _wordings(self, keywords: Sequence[str]) -> list[_Wording]:
+        """What is looked for: the keywords, and after each what means the same."""
+        return [
+            _Wording(keyword=keyword, text=text, factor=factor)
+            for keyword in keywords
+            for text, factor in (
+                (keyword, 1.0),
+                *((other, _SYNONYM) for other in self._acronyms.synonyms(keyword)),
+            )
+        ]
+
+    def _ranked(
+        self,
+        wanted: _Wanted,
+        wordings: Sequence[_Wording],
+        row_of: Mapping[str, int],
+        scores: Scored,
+    ) -> Iterator[Ranked]:
+        """One interest's lines, from the scores of its wordings."""
+        if not wordings:
             return
-        own = scores.total[rows]
+        rows = [row_of[wording.text] for wording in wordings]
+        own = scores.total[rows] * np.array([[wording.factor] for wording in wordings])
         best = own.max(axis=0)
         found = np.flatnonzero(best)
         rounded = np.maximum(np.round(best[found], 6), _LEAST_SCORE)
         order = np.lexsort((self._id_order[found], -rounded))
-        barring = [self._phrase(phrase) for phrase in wanted.exclude]
+        barring = [self._phrase(wording.text) for wording in self._wordings(wanted.exclude)]
         rank = 0
         for at in order:
             if rank == self._top > 0:
@@ -180,7 +215,8 @@ class Ranking:
                 paper=self._papers[number].id,
                 rank=rank,
                 score=float(rounded[at]),
-                keyword=wanted.keywords[leading],
+                keyword=wordings[leading].keyword,
+                wording=wordings[leading].text,
                 number=number,
                 lexical=round(float(scores.lexical[row, number]), 6),
                 likeness=round(float(scores.likeness[row, number]), 6),
