@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from digest.domain.feedback import taste_sentence
 from digest.domain.papers import PaperId
 
 
@@ -32,13 +33,23 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Taste:
+    """What a subscriber's votes had to do with a pick: the words, as the papers they voted on spell
+    them, and whether these brought it up or down.
+    """
+
+    words: tuple[str, ...]
+    raised: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reason:
     """Why a pick is in the digest.
 
     `interest` is the phrase as the subscriber wrote it, None for a trending pick; `words` are the
     spellings found in the paper, to be highlighted; `upvotes` and `rising` are the trend facts at
     the time of composing. `parts` are the terms of an interest that has several, `where` is the
-    first one's place.
+    first one's place. `taste` is None where votes moved the pick little or not at all.
     """
 
     where: Where
@@ -47,6 +58,7 @@ class Reason:
     upvotes: int | None = None
     rising: bool = False
     parts: tuple[Part, ...] = ()
+    taste: Taste | None = None
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -93,6 +105,12 @@ def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
+def taste_words(reason: Reason) -> str:
+    """What votes did in words: `more like papers you liked: diffusion, video`; empty if nothing."""
+    taste = reason.taste
+    return taste_sentence(taste.words, raised=taste.raised) if taste else ""
+
+
 def attention_words(reason: Reason) -> str:
     """The trend facts in words, such as `63 upvotes, rising`; empty where there are none."""
     facts = []
@@ -104,8 +122,11 @@ def attention_words(reason: Reason) -> str:
 
 
 def reason_sentence(reason: Reason) -> str:
-    """Evidence and trend facts: `matches continual learning in the title · 63 upvotes, rising`."""
-    return " · ".join(part for part in (why(reason), attention_words(reason)) if part)
+    """Evidence, what votes did, and trend facts: `matches world models in the title · more like
+    papers you liked: diffusion, video · 63 upvotes, rising`.
+    """
+    told = why(reason), taste_words(reason), attention_words(reason)
+    return " · ".join(part for part in told if part)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

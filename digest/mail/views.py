@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from digest.domain.digests import Digest, Pick, Where, attention_words, why
+from digest.domain.digests import (
+    Digest,
+    Pick,
+    Reason,
+    Where,
+    attention_words,
+    taste_words,
+    why,
+)
 from digest.domain.interests import Interest
 from digest.domain.papers import Paper, PaperId
 from digest.domain.schedule import WEEKDAYS, Frequency, Schedule, zone
@@ -204,7 +212,7 @@ def paper_view(pick: Pick, paper: Paper, rank: int, *, site: Site, room: int) ->
         facts=_facts(paper),
         badge=attention_words(reason).replace(", ", " · "),
         rising=reason.rising,
-        reason=() if reason.where is Where.TRENDING else marked(plain(why(reason)), reason.named),
+        reason=_reason(reason),
         summary=marked(told, words),
         links=_links(paper),
     )
@@ -247,6 +255,15 @@ def schedule_words(schedule: Schedule) -> str:
 
 def _shown(item: Interest) -> str:
     return plain(item.label)
+
+
+def _reason(reason: Reason) -> tuple[Segment, ...]:
+    """The evidence, the interest marked in it, and what votes did."""
+    if reason.where is Where.TRENDING:
+        return ()
+    told = marked(plain(why(reason)), reason.named)
+    taste = shortened(plain(taste_words(reason)), FACT_MOST)
+    return (*told, Segment(text=f" · {taste}")) if taste else told
 
 
 def _facts(paper: Paper) -> str:

@@ -81,6 +81,11 @@ class EditionRanker:
         """The candidates, the latest first."""
         return list(self._numbers)
 
+    @property
+    def candidates(self) -> Sequence[Paper]:
+        """The same with their texts, in the same order: that of the factors in `lifts`."""
+        return self._papers
+
     def learn(self, interests: Iterable[Interest]) -> None:
         """Match these interests now, so that `digests_for` need not: it is the slow part."""
         known = list(interests)

@@ -2,10 +2,11 @@
 
 Each day is composed as it stood: the papers first seen in the window before the subscriber's hour,
 trends as of then. What an earlier day of the backtest would have sent counts as sent, whatever the
-ledger holds. Two things are those of today: the interests, and how common each word is.
+ledger holds. Feedback counts from the instant it was given; a word that was taken back since is
+gone from all days. Two things are those of today: the interests, and how common each word is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -14,15 +15,16 @@ from sqlmodel import Session
 
 from digest.domain.digests import Digest, Skip, SkipReason
 from digest.domain.editions import Edition, EditionId
+from digest.domain.feedback import Vote
 from digest.domain.interests import Interest
 from digest.domain.papers import Paper, PaperId
 from digest.domain.schedule import Schedule, instant_on, is_chosen, local_date
 from digest.domain.subscribers import EmptyDay, Subscriber
 from digest.domain.tiers import Tier
 from digest.errors import InvalidInput
-from digest.ranking.edition import EditionRanker
+from digest.ranking.personal import PersonalRanker
 from digest.services.knowledge import Knowledge
-from digest.store import subscribers
+from digest.store import feedback, subscribers
 from digest.store.database import reading
 from digest.store.papers import papers_by_id
 
@@ -80,7 +82,7 @@ class _Pool:
     """An edition's ranker, its cut-off and how many papers it holds."""
 
     at: datetime
-    ranker: EditionRanker
+    ranker: PersonalRanker
     size: int
 
 
@@ -107,6 +109,7 @@ def backtest(
         raise InvalidInput(f"{days} days: give 1 to {MOST_DAYS}")
     with reading(engine) as session:
         subscriber = _with(subscribers.by_email(session, email), terms)
+        votes = [given.vote for given in feedback.listed(session, subscriber.id, 0)]
         knowledge = Knowledge(terms.tier)
         knowledge.learn(session)
     sent: set[PaperId] = set()
@@ -114,7 +117,8 @@ def backtest(
     for day, at in _chosen(subscriber.preferences.schedule, days, now):
         with reading(engine) as session:
             pool = _pool_at(session, at, knowledge, terms)
-        one = _composed(pool, subscriber, sent, day)
+        given = [vote for vote in votes if vote.given_at <= at]
+        one = _composed(pool, subscriber, sent, day, given)
         done.append(one)
         if isinstance(one.content, Digest):
             sent |= {pick.paper_id for pick in one.content.picks}
@@ -149,12 +153,14 @@ def _pool_at(session: Session, at: datetime, knowledge: Knowledge, terms: Terms)
     return _Pool(at=at, ranker=ranker, size=len(ranker.papers))
 
 
-def _composed(pool: _Pool, subscriber: Subscriber, sent: set[PaperId], day: date) -> BacktestDay:
+def _composed(
+    pool: _Pool, subscriber: Subscriber, sent: set[PaperId], day: date, votes: Sequence[Vote]
+) -> BacktestDay:
     content: Digest | Skip = Skip(digest_on=day, reason=SkipReason.NO_PAPERS)
     matched: list[Interest] = []
     if pool.size:
-        content = pool.ranker.digest_for(subscriber, sent, day)
-        matched = _matched(pool.ranker, subscriber, day)
+        content = pool.ranker.digest_for(subscriber, sent, day, votes, pool.at)
+        matched = _matched(pool, subscriber, day)
     return BacktestDay(
         digest_on=day,
         at=pool.at,
@@ -164,7 +170,7 @@ def _composed(pool: _Pool, subscriber: Subscriber, sent: set[PaperId], day: date
     )
 
 
-def _matched(ranker: EditionRanker, subscriber: Subscriber, day: date) -> list[Interest]:
+def _matched(pool: _Pool, subscriber: Subscriber, day: date) -> list[Interest]:
     """The interests of which at least one paper would come, were each the only one."""
     preferences = replace(subscriber.preferences, min_matches=1, empty_day=EmptyDay.SKIP)
     never = tuple(i for i in subscriber.interests if i.excluded)
@@ -172,6 +178,9 @@ def _matched(ranker: EditionRanker, subscriber: Subscriber, day: date) -> list[I
         (one, replace(subscriber, interests=(one, *never), preferences=preferences))
         for one in wanted(subscriber)
     )
+    # votes let in nothing and bar nothing, so none are asked
     return [
-        one for one, reader in alone if isinstance(ranker.digest_for(reader, set(), day), Digest)
+        one
+        for one, reader in alone
+        if isinstance(pool.ranker.digest_for(reader, set(), day, (), pool.at), Digest)
     ]

@@ -17,12 +17,14 @@ from sqlmodel import Session
 from digest.domain.deliveries import MailKind, message_id
 from digest.domain.digests import Digest, Skip, SkipReason
 from digest.domain.editions import Edition, EditionId
+from digest.domain.feedback import Vote
 from digest.domain.papers import PaperId
 from digest.domain.schedule import first_due, local_date
 from digest.domain.subscribers import Status, Subscriber, SubscriberId, address_key
 from digest.domain.tiers import Tier
-from digest.errors import NotFound, Refused
-from digest.ranking.edition import EditionRanker
+from digest.errors import NotFound, Refused, StoreError
+from digest.ranking.personal import PersonalRanker, Votes
+from digest.services.feedback import votes_of
 from digest.services.knowledge import Knowledge
 from digest.services.plans import Plan, dated_plans, due_plan, still_true
 from digest.store import editions, outbox, subscribers
@@ -107,7 +109,7 @@ class _Pool:
     """An edition, its ranker, and how many papers it holds."""
 
     edition: Edition
-    ranker: EditionRanker
+    ranker: PersonalRanker
     size: int
 
 
@@ -146,9 +148,7 @@ class Composer:
             done.edition_id = None if dry_run else pool.edition.id
             done.papers = pool.size
             done.due += len(plans)
-            # matching is the slow part, and must not keep others from the store
-            with suppress(Exception):  # whoever is at fault is named where their digest is made
-                pool.ranker.learn(i for plan in plans for i in plan.subscriber.interests)
+            self._prepare(pool, plans)
             with transaction(self._engine) as session:
                 written = self._compose_chunk(session, plans, pool, done, now)
                 if dry_run:
@@ -169,8 +169,13 @@ class Composer:
         with reading(self._engine) as session:
             subscriber = subscribers.by_email(session, email)
             sent = sent_before(session, [subscriber.id], pool.edition.opens_at)
+            votes, unreadable = _votes(session, [subscriber.id])
+        if unreadable:
+            raise StoreError(f"{subscriber.email}: {unreadable[subscriber.id]}")
         day = digest_on or local_date(subscriber.preferences.schedule, now)
-        content = pool.ranker.digest_for(subscriber, sent.get(subscriber.id, set()), day)
+        known = sent.get(subscriber.id, set())
+        given = votes.get(subscriber.id, ())
+        content = pool.ranker.digest_for(subscriber, known, day, given, now)
         return ComposedDigest(subscriber=subscriber, content=content, considered=pool.size)
 
     def message_id(self, subscriber_id: SubscriberId, day: date) -> str:
@@ -250,6 +255,13 @@ class Composer:
             )
         return _Pool(edition=edition, ranker=ranker, size=len(ranker.papers))
 
+    def _prepare(self, pool: _Pool, plans: Sequence[Plan]) -> None:
+        """Do the slow part, matching and likening, now: it must not keep others from the store."""
+        with suppress(Exception):  # whoever is at fault is named where their digest is made
+            pool.ranker.learn(i for plan in plans for i in plan.subscriber.interests)
+        with suppress(Exception), reading(self._engine) as session:
+            pool.ranker.learn_votes(votes_of(session, [plan.subscriber.id for plan in plans]))
+
     def _compose_chunk(
         self,
         session: Session,
@@ -264,7 +276,10 @@ class Composer:
         sent = sent_before(session, ids, pool.edition.opens_at)
         gone = _merged_away(session, pool.ranker.papers)
         barred = {number: sent.get(number, set()) | gone for number in ids}
-        digests, faults = _digests(plans, pool.ranker, barred)
+        votes, unreadable = _votes(session, ids)
+        sound = [plan for plan in plans if plan.subscriber.id not in unreadable]
+        digests, faults = _digests(sound, pool.ranker, barred, votes, now)
+        faults |= unreadable
         outcomes: list[tuple[Plan, outbox.Outcome]] = []
         settled: list[tuple[SubscriberId, datetime]] = []
         for plan in plans:
@@ -297,20 +312,41 @@ def _merged_away(session: Session, papers: Sequence[PaperId]) -> set[PaperId]:
     return {old for old, new in surviving(session, papers).items() if old != new}
 
 
+def _votes(session: Session, ids: Sequence[SubscriberId]) -> tuple[Votes, dict[SubscriberId, str]]:
+    """The votes of those who gave any, and, of those whose votes cannot be read, the fault."""
+    try:
+        return votes_of(session, ids), {}
+    except (ValueError, TypeError, LookupError):  # a row by another hand: whose, is seen one by one
+        found: dict[SubscriberId, Sequence[Vote]] = {}
+        faults: dict[SubscriberId, str] = {}
+        for number in ids:
+            try:
+                found |= votes_of(session, [number])
+            except (ValueError, TypeError, LookupError) as exc:
+                faults[number] = f"unreadable feedback, which `digest feedback reset` ends: {exc}"
+        return found, faults
+
+
 def _digests(
-    plans: Sequence[Plan], ranker: EditionRanker, sent: Mapping[SubscriberId, AbstractSet[PaperId]]
+    plans: Sequence[Plan],
+    ranker: PersonalRanker,
+    sent: Mapping[SubscriberId, AbstractSet[PaperId]],
+    votes: Votes,
+    now: datetime,
 ) -> tuple[dict[SubscriberId, Digest | Skip], dict[SubscriberId, str]]:
     """What those planned for get, and, of those for whom it could not be told, the fault."""
     days = {plan.subscriber.id: plan.digest_on for plan in plans if plan.digest_on}
     people = [plan.subscriber for plan in plans if plan.digest_on]
     try:
-        return dict(zip(days, ranker.digests_for(people, sent, days), strict=True)), {}
+        contents = ranker.digests_for(people, sent, days, votes, now)
+        return dict(zip(days, contents, strict=True)), {}
     except Exception:  # one subscriber must stop no other: one by one it shows who it is
         found: dict[SubscriberId, Digest | Skip] = {}
         faults: dict[SubscriberId, str] = {}
         for one in people:
             try:
-                found[one.id] = ranker.digest_for(one, sent[one.id], days[one.id])
+                given = votes.get(one.id, ())
+                found[one.id] = ranker.digest_for(one, sent[one.id], days[one.id], given, now)
             except Exception as exc:
                 faults[one.id] = f"{type(exc).__name__}: {exc}"
         return found, faults

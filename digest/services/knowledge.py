@@ -12,6 +12,7 @@ from digest.domain.tiers import Tier
 from digest.ranking.acronyms import Acronyms
 from digest.ranking.edition import EditionRanker
 from digest.ranking.match import Background
+from digest.ranking.personal import PersonalRanker
 from digest.ranking.statistics import Statistics
 from digest.services.library import trends_of
 from digest.services.tiers import Equipment, equip
@@ -47,10 +48,10 @@ class Knowledge:
 
     def ranker(
         self, session: Session, edition: Edition, *, threshold: float, beyond: int
-    ) -> EditionRanker:
+    ) -> PersonalRanker:
         """The ranker of an edition, after what was learnt so far."""
         papers = candidates(session, edition)
-        return EditionRanker(
+        ranker = EditionRanker(
             papers,
             self._statistics,
             trends_of(session, [paper.id for paper in papers], edition.cutoff_at),
@@ -63,6 +64,7 @@ class Knowledge:
                 synonyms=self._acronyms.as_mapping,
             ),
         )
+        return PersonalRanker(ranker, self._statistics)
 
     def _equipped(self) -> Equipment:
         """What the tier works with, loaded when it is first needed."""

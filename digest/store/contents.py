@@ -4,7 +4,8 @@
                 "x": ["continual learning"], "u": 63, "g": 1}], "trending_only": true}
 
 `p` paper, `s` score, `r` relevance, `t` trend; of the reason `w` where, `i` interest, `x` words,
-`u` upvotes, `g` rising, `c` the parts (where, text) of an interest that joins several. What is
+`u` upvotes, `g` rising, `c` the parts (where, text) of an interest that joins several, `l` the
+words of liked papers that brought it up, `d` those of disliked ones that brought it down. What is
 absent has its default; unknown keys are passed over.
 """
 
@@ -12,11 +13,13 @@ import json
 from datetime import date
 from typing import Any
 
-from digest.domain.digests import Digest, Part, Pick, Reason, Where
+from digest.domain.digests import Digest, Part, Pick, Reason, Taste, Where
 from digest.domain.papers import PaperId
 from digest.errors import StoreError
 
 EMPTY = "[]"
+
+_PERSONAL = ("i", "x", "c", "l", "d")
 
 
 def content_to_json(digest: Digest) -> str:
@@ -55,26 +58,27 @@ def paper_ids(text: str) -> tuple[PaperId, ...]:
 
 
 def without_person(text: str) -> str:
-    """The same picks without what the subscriber was interested in, for an erased one."""
+    """The same picks without what the subscriber wanted or liked, for an erased one."""
     try:
         content = json.loads(text)
         for pick in content if isinstance(content, list) else content["picks"]:
-            pick.pop("i", None)
-            pick.pop("x", None)
-            pick.pop("c", None)
+            for key in _PERSONAL:
+                pick.pop(key, None)
     except (ValueError, KeyError, TypeError, AttributeError):
         return EMPTY  # unreadable, so nothing can be left in it with certainty
     return json.dumps(content, separators=(",", ":"))
 
 
 def _pick_to_json(pick: Pick) -> dict[str, Any]:
-    reason = pick.reason
+    reason, taste = pick.reason, pick.reason.taste
     optional = {
         "i": reason.interest,
         "x": list(reason.words) or None,
         "u": reason.upvotes,
         "g": 1 if reason.rising else None,
         "c": [[part.where.value, part.text] for part in reason.parts] or None,
+        "l": list(taste.words) if taste and taste.raised else None,
+        "d": list(taste.words) if taste and not taste.raised else None,
     }
     return {
         "p": pick.paper_id,
@@ -98,5 +102,13 @@ def _pick_from_json(item: dict[str, Any]) -> Pick:
             upvotes=item.get("u"),
             rising=bool(item.get("g", False)),
             parts=tuple(Part(where=Where(w), text=t) for w, t in item.get("c", ())),
+            taste=_taste_from_json(item),
         ),
     )
+
+
+def _taste_from_json(item: dict[str, Any]) -> Taste | None:
+    for key, raised in (("l", True), ("d", False)):
+        if key in item:
+            return Taste(words=tuple(item[key]), raised=raised)
+    return None

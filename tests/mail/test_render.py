@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from digest.domain.digests import Digest, Reason, Where
+from digest.domain.digests import Digest, Reason, Taste, Where
 from digest.domain.interests import Interest, InterestKind, interest
 from digest.domain.papers import Links
 from digest.domain.schedule import Frequency, Schedule
@@ -282,7 +282,8 @@ def hostile_digest(payload: str) -> DigestView:
     subscriber = a_subscriber(
         payload, interests=(Interest(kind=InterestKind.PHRASE, text=payload),)
     )
-    reason = a_reason(payload, words=(payload[:20],))
+    taste = Taste(words=(payload, payload), raised=True)
+    reason = a_reason(payload, words=(payload[:20],), taste=taste)
     return a_digest_view(paper, reason=reason, subscriber=subscriber)
 
 
