@@ -238,7 +238,9 @@ def test_no_file_names_a_registry_a_machine_or_unfinished_work() -> None:
 
 
 def test_every_file_that_a_document_links_to_exists() -> None:
-    for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"):
+    guides = [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
+    assert guides
+    for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", *guides):
         text = (ROOT / name).read_text(encoding="utf-8")
         targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
         local = [target for target in targets if "://" not in target]
