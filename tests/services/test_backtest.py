@@ -6,15 +6,19 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from digest.domain.digests import Digest, Skip, SkipReason
+from digest.domain.digests import Digest, Skip, SkipReason, reason_sentence
+from digest.domain.feedback import Opinion
 from digest.domain.interests import interest
 from digest.domain.schedule import Frequency, Schedule
-from digest.domain.subscribers import EmptyDay, Preferences, Status
+from digest.domain.subscribers import Channel, EmptyDay, Preferences, Status
 from digest.errors import InvalidInput, NotFound
+from digest.services import feedback
 from digest.services.backtest import Backtest, BacktestDay, Terms, backtest
 from digest.services.collect import keep
 from digest.services.compose import Composer, Policy, Who
+from digest.store import subscribers
 from digest.store.database import reading, transaction
+from digest.store.papers import recent_papers
 from digest.store.subscribers import NewSubscriber, add_many
 from tests.builders import NOON, a_batch, a_listing, attention, some_interests
 
@@ -163,6 +167,50 @@ def test_max_papers_replaces_what_was_chosen(engine: Engine) -> None:
     _reader(engine, "learning")
     done = _run(engine, 1, terms=Terms(lookback_days=7, threshold=0.25, max_papers=1))
     assert [day.picks for day in done.days] == [1]
+
+
+def test_feedback_counts_from_the_instant_it_was_given(engine: Engine) -> None:
+    eight = NOON.replace(hour=8)
+    _papers(engine, NOON - timedelta(days=40), *(f"Video diffusion of {n}" for n in "abcde"))
+    for back in (1, 0):
+        at = eight - timedelta(days=back)
+        _papers(engine, at - timedelta(hours=3), f"Learning by video diffusion, part {back}")
+        _papers(engine, at - timedelta(hours=2), f"Learning by robots of laundry, part {back}")
+    _reader(engine, "learning")
+    before = _run(engine, 2)
+    assert [_titles(before, day)[0][:18] for day in before.days] == ["Learning by robots"] * 2
+    _like_videos(engine, eight + timedelta(seconds=1))
+    assert _run(engine, 2) == before
+    _reset(engine)
+    _like_videos(engine, eight)
+    done = _run(engine, 2)
+    assert done.days[0] == before.days[0]
+    assert _titles(done, done.days[1])[0] == "Learning by video diffusion, part 0"
+    assert done.days[1].matched == before.days[1].matched
+    composed: list[Any] = []
+    Composer(engine, POLICY).compose(Who(only=(EMAIL,)), eight, each=composed.append)
+    now = [pick for pick in composed[0].content.picks if pick.paper_id in _picked(done.days[1])]
+    assert isinstance(done.days[1].content, Digest)
+    assert tuple(now) == done.days[1].content.picks
+    assert "more like papers you liked: " in reason_sentence(now[0].reason)
+
+
+def _like_videos(engine: Engine, at: datetime) -> None:
+    with reading(engine) as session:
+        ada = subscribers.by_email(session, EMAIL).id
+        papers = [p.id for p in recent_papers(session, 0) if p.title.startswith("Video")]
+    for paper in papers:
+        feedback.record(engine, ada, paper, Opinion.MORE, at=at, channel=Channel.CLI)
+
+
+def _reset(engine: Engine) -> None:
+    with reading(engine) as session:
+        ada = subscribers.by_email(session, EMAIL).id
+    feedback.reset(engine, ada)
+
+
+def _picked(day: BacktestDay) -> set[int]:
+    return {p.paper_id for p in day.content.picks} if isinstance(day.content, Digest) else set()
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.PAUSED, Status.UNSUBSCRIBED])
