@@ -71,3 +71,25 @@ def test_what_is_not_there_is_named_in_one_line(office, arguments, code, said):
     ended = office.run("feedback", *arguments)
     assert ended.code == code
     assert said in ended.err and ended.err.count("\n") == 1
+
+
+def test_a_vote_shows_in_the_preview_and_in_the_ledger_until_it_is_reset(office):
+    vote = ("feedback", "add", "ada@example.com", "2603.00001", "more")
+    told = "more like papers you liked: "
+
+    def said_in_previews() -> list[bool]:
+        folder = office.folder / "out"
+        office.ok("preview", "ada@example.com", "--out", str(folder))
+        files = [path for path in sorted(folder.iterdir()) if path.suffix in (".html", ".txt")]
+        return [told in " ".join(path.read_text().split()) for path in files]
+
+    assert said_in_previews() == [False, False]
+    office.ok(*vote)
+    assert said_in_previews() == [True, True]
+    office.ok("feedback", "reset", "ada@example.com")
+    assert said_in_previews() == [False, False]
+    office.ok(*vote)
+    office.ok("compose", "--only", "ada@example.com")
+    (row,) = office.ok("deliveries", "list", "--json").json
+    shown = office.ok("deliveries", "show", str(row["id"])).out
+    assert f"matches video in the title · {told}" in shown
