@@ -225,10 +225,7 @@ def test_a_paper_about_the_phrase_without_a_word_of_it_is_ranked_above_foreign_o
 
 
 def test_meaning_finds_what_no_paper_teaches(run: Callable[..., str]) -> None:
-    papers = [
-        {"id": "cars", "title": "Automobiles and vehicles on roads", "abstract": ""},
-        {"id": "tea", "title": "The taste of green tea", "abstract": ""},
-    ]
+    papers = [*PAPERS, {"id": "cars", "title": "Automobiles and vehicles", "abstract": ""}]
     assert run(Tier.CORE, papers, "car") == ""
     assert found(run(Tier.SEMANTIC, papers, "car")) == ["cars"]
 
