@@ -15,7 +15,7 @@ from digest.ranking.compounds import Compounds
 from digest.ranking.features import features
 from digest.ranking.lexical import Lexical, Query
 from digest.ranking.meaning import Meaning
-from digest.ranking.profiles import Profiles, likeness
+from digest.ranking.profiles import Profile, Profiles, likeness
 from digest.ranking.statistics import Statistics, Text
 from digest.ranking.vocabulary import tokens
 
@@ -63,7 +63,7 @@ class Look:
 
     queries: list[Query]
     lexical: sparse.csr_matrix
-    profiles: sparse.csr_matrix
+    profiles: list[Profile]
     likeness: Scores
     nearness: list[Scores]
 

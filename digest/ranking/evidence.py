@@ -4,7 +4,7 @@ A digest names its reason, so a pick needs more than a stray word of the interes
 
     as a phrase    the words one after the other                              1
                    the same by stems (`continually learns`)                   ¾
-                   a single word by its stem alone (`reasons` for `reasoning`) ½
+                   a single word by its stem alone (`reasons` for `reasoning`) 0.1
     near           all telling words, in any order, with one other word among
                    two, with two among more; none tied to another word by a
                    hyphen (`vision-language-action models`)                   ½
@@ -32,7 +32,7 @@ from digest.ranking.statistics import TITLE_WEIGHT, Statistics
 from digest.ranking.vocabulary import STOP_WORDS, Token, fold, is_ideograph, is_name, word_names
 
 STEMMED = 0.75
-STEM_ALONE = 0.5
+STEM_ALONE = 0.1
 NEAR = 0.5
 NEAR_STEMMED = 0.3
 SCATTERED = 1 / 3

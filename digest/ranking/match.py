@@ -27,6 +27,7 @@ from digest.ranking.topics import Topic, Topics
 from digest.ranking.vocabulary import Token, is_name, tokens
 
 _MOST_WORDS = 6  # of spellings shown for one pick
+_CHUNK = 256  # interests matched at once: bounds the memory by chunk × papers
 _SHARED_WORDS = 3  # shown for a related paper
 
 _PLACES = {
@@ -104,6 +105,10 @@ class Matcher:
         new = {_key(one): one for one in interests}
         wanted = [one for key, one in new.items() if key not in self._rows]
         self._learn_synonyms(wanted)
+        for first in range(0, len(wanted), _CHUNK):
+            self._learn(wanted[first : first + _CHUNK])
+
+    def _learn(self, wanted: Sequence[Interest]) -> None:
         phrases = [one.text for one in wanted if one.kind is InterestKind.PHRASE]
         topics = iter(self._topics.of(phrases) if self._topics else ())
         for one in wanted:

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from digest.ranking.corpus import Corpus, Scores
 
-# A paper without any word of the phrase needs a likeness beyond what any two papers have.
+# A paper without any word of the phrase needs a likeness beyond what any two papers have, or a
+# nearness that stands out: by two standard deviations above the pool's mean.
 LEAST_LIKENESS = 0.08
-LEAST_NEARNESS = 0.4
+OUTSTANDING = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +45,14 @@ def soft_scores(corpus: Corpus, phrases: Sequence[str]) -> Scored:
         total, whole = total + weight * nearness, whole + weight
         mean_nearness += nearness / len(look.nearness)
     total /= whole
-    unlike = (look.likeness < LEAST_LIKENESS) & (mean_nearness < LEAST_NEARNESS)
-    total[(lexical == 0) & unlike] = 0.0
+    found = (lexical > 0) | (look.likeness >= LEAST_LIKENESS) | _outstanding(mean_nearness)
+    total[~found] = 0.0
     return Scored(total=total, lexical=lexical, likeness=look.likeness, nearness=mean_nearness)
+
+
+def _outstanding(nearness: Scores) -> NDArray[np.bool_]:
+    if not nearness.size:
+        return np.zeros(nearness.shape, np.bool_)
+    mean, spread = nearness.mean(axis=1, keepdims=True), nearness.std(axis=1, keepdims=True)
+    outstanding: NDArray[np.bool_] = (nearness >= mean + OUTSTANDING * spread) & (spread > 0)
+    return outstanding

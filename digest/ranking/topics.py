@@ -21,11 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from digest.ranking.corpus import Corpus, Look, Scores, Weight
 from digest.ranking.lexical import NAME, SENTENCE, Query
-from digest.ranking.profiles import MATCHES
 
 LEAST_HOLDERS = 5
 LEAST_FACTOR, MOST_FACTOR = 0.5, 1.5
@@ -76,19 +74,28 @@ class Topics:
 
     def shared(self, phrase: str, paper: int) -> list[int]:
         """The features that make a paper like the phrase's profile, by column, strongest first."""
-        profile = self._corpus.look([phrase]).profiles
-        product = self._corpus.vectors[[paper]].multiply(profile).tocsr()
-        order = np.argsort(-product.data, kind="stable")
-        columns: list[int] = product.indices[order].tolist()
+        (profile,) = self._corpus.look([phrase]).profiles
+        vectors = self._corpus.vectors
+        row = slice(vectors.indptr[paper], vectors.indptr[paper + 1])
+        common, own, of_profile = np.intersect1d(
+            vectors.indices[row], profile.columns, return_indices=True
+        )
+        product = vectors.data[row][own] * profile.values[of_profile]
+        order = np.argsort(-product, kind="stable")
+        columns: list[int] = common[order][product[order] > 0].tolist()
         return columns
 
     def _topic(self, look: Look, number: int) -> Topic | None:
-        holders, weights = _holders(look, number)
+        taught = look.profiles[number]
+        row = look.lexical[[number]].toarray().ravel()
+        holds = row >= _least(look.queries[number])
+        holding = holds[taught.papers]
+        holders = taught.papers[holding]
         if len(holders) < LEAST_HOLDERS:
             return None
         size = self._corpus.size
         likeness = look.likeness[number]
-        reference = float(np.median(self._of_holders(look.profiles[[number]], holders, weights)))
+        reference = float(np.median(taught.likeness[holding]))
         alike = _scaled(likeness, reference)
         closeness, total = alike, 1.0
         own = holders[holders < size]
@@ -101,34 +108,12 @@ class Topics:
                 closeness = closeness + weight * _scaled(near, float(np.median(near[own])))
                 total += weight
         closeness = closeness / total
-        held = look.lexical[[number], :size].toarray().ravel() >= _least(look.queries[number])
+        held = holds[:size]
         return Topic(
             closeness=closeness,
             trust=len(holders) / (len(holders) + _FEW),
             related=_related(closeness, alike, held),
         )
-
-    def _of_holders(
-        self, profile: sparse.csr_matrix, holders: NDArray[np.int64], weights: Scores
-    ) -> Scores:
-        """The likeness of each holder to the profile as if it had not been made of it too."""
-        vectors = self._corpus.vectors[holders]
-        likeness = (vectors @ profile.T).toarray().ravel()
-        mean = sparse.csr_matrix(weights) @ vectors
-        products = (vectors @ mean.T).toarray().ravel()
-        found: Scores = likeness * _without_self(products, float(weights @ products), weights)
-        return found
-
-
-def _holders(look: Look, number: int) -> tuple[NDArray[np.int64], Scores]:
-    """The papers that hold the phrase and taught its profile, with weights that add up to 1."""
-    row = look.lexical[[number]]
-    kept = row.data >= _least(look.queries[number])
-    papers, scores = row.indices[kept].astype(np.int64), row.data[kept]
-    best = np.lexsort((papers, -scores))[:MATCHES]
-    papers, scores = papers[best], scores[best]
-    weights = scores**3
-    return papers, weights / max(float(weights.sum()), 1e-12)
 
 
 def _least(query: Query) -> float:
@@ -137,17 +122,6 @@ def _least(query: Query) -> float:
     words = (views.form_words + views.stem_words) * bool(query.words)
     pairs = (views.form_pairs + views.stem_pairs) * bool(query.pairs)
     return HELD * max(words + pairs, 1e-9)
-
-
-def _without_self(products: Scores, square: float, weights: Scores) -> Scores:
-    """By what part the cosine of each vector with a mean of them falls when it is left out of it.
-
-    `products` are those of the vectors with the mean, `square` the mean's with itself.
-    """
-    rest = np.sqrt(np.maximum(square - 2 * weights * products + weights**2, 1e-12))
-    alone = (products - weights) / rest
-    whole = products / max(float(np.sqrt(square)), 1e-9)
-    return np.clip(alone / np.maximum(whole, 1e-9), 0.0, 1.0)
 
 
 def _scaled(values: Scores, reference: float) -> Scores:

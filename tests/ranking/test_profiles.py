@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import sparse
 
 from digest.ranking.features import features
@@ -15,6 +16,14 @@ def rows(*values: list[float]) -> sparse.csr_matrix:
     return sparse.csr_matrix(np.array(values, np.float64))
 
 
+def profiles(
+    papers: sparse.csr_matrix, scores: sparse.csr_matrix, asked: sparse.csr_matrix
+) -> NDArray[np.float64]:
+    """Profiles (interests, features), read off papers of one feature each."""
+    made = Profiles(papers).of(scores, asked)
+    return likeness(made, sparse.identity(asked.shape[1], format="csr"))
+
+
 def test_a_profile_is_the_formula_worked_out_by_hand() -> None:
     papers = rows([1, 0, 0, 0], [0.6, 0.8, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0])
     scores = rows([0.8, 0.4, 0, 0])
@@ -24,43 +33,45 @@ def test_a_profile_is_the_formula_worked_out_by_hand() -> None:
     less = mean - np.array([1.6 / 4, 0.8 / 4, 0, 0])
     assert less[1] < 0
     expected = np.array([1, 0, 0, 0]) + 0.3 * np.array([0, 0, 0, 1])
-    profile = Profiles(papers).of(scores, rows([0, 0, 0, 1])).toarray()[0]
+    profile = profiles(papers, scores, rows([0, 0, 0, 1]))[0]
     assert profile == pytest.approx(expected / np.linalg.norm(expected))
 
 
-def test_likeness_is_the_cosine_and_never_below_0() -> None:
-    profile, papers = rows([0.6, 0.8], [-1, 0]), rows([1, 0], [0, 1], [0, 0])
-    assert likeness(profile, papers) == pytest.approx(np.array([[0.6, 0.8, 0], [0, 0, 0]]))
+def test_likeness_is_the_cosine() -> None:
+    made = Profiles(rows([0, 0])).of(sparse.csr_matrix((2, 1)), rows([0.6, 0.8], [0, 1]))
+    found = likeness(made, rows([1, 0], [0, 1], [0, 0]))
+    assert found == pytest.approx(np.array([[0.6, 0.8, 0], [0, 1, 0]]))
 
 
 def test_an_interest_that_nothing_matches_is_known_by_its_own_words() -> None:
     asked = rows([0, 1, 0], [0, 0, 0])
-    profiles = Profiles(rows([1, 0, 0], [0, 0, 1])).of(sparse.csr_matrix((2, 2)), asked)
-    assert np.array_equal(profiles.toarray(), asked.toarray())
+    found = profiles(rows([1, 0, 0], [0, 0, 1]), sparse.csr_matrix((2, 2)), asked)
+    assert np.array_equal(found, asked.toarray())
 
 
 def test_only_the_best_matches_teach_and_equals_go_by_number() -> None:
     count = MATCHES + 5
-    papers = sparse.identity(count, format="csr")
-    equal = Profiles(papers).of(rows([0.5] * count), sparse.csr_matrix((1, count)))
-    assert equal.indices.tolist() == list(range(MATCHES))
-    rising = Profiles(papers).of(rows(list(range(1, count + 1))), sparse.csr_matrix((1, count)))
-    assert set(rising.indices) <= set(range(5, count))
+    papers, nothing = sparse.identity(count, format="csr"), sparse.csr_matrix((1, count))
+    (equal,) = profiles(papers, rows([0.5] * count), nothing)
+    assert np.flatnonzero(equal).tolist() == list(range(MATCHES))
+    (rising,) = profiles(papers, rows(list(range(1, count + 1))), nothing)
+    assert np.flatnonzero(rising).tolist() == [n for n in range(5, count) if rising[n]]
+    assert (np.diff(rising[5:]) >= 0).all() and rising[-1] > rising[5]
 
 
 def test_a_profile_keeps_its_strongest_terms_alone() -> None:
     terms = TERMS + 50
-    strengths = np.linspace(1, 2, terms)
-    papers = sparse.csr_matrix(np.vstack([strengths, np.zeros(terms)]))
-    profile = Profiles(papers).of(rows([1, 0]), sparse.csr_matrix((1, terms)))
-    assert profile.indices.tolist() == list(range(50, terms))
+    papers = sparse.csr_matrix(np.vstack([np.linspace(1, 2, terms), np.zeros(terms)]))
+    (profile,) = profiles(papers, rows([1, 0]), sparse.csr_matrix((1, terms)))
+    assert np.flatnonzero(profile).tolist() == list(range(50, terms))
 
 
 def test_no_papers_and_no_interests_give_nothing_and_no_failure() -> None:
     nothing = sparse.csr_matrix((0, 7))
-    assert Profiles(nothing).of(sparse.csr_matrix((1, 0)), sparse.csr_matrix((1, 7))).nnz == 0
-    assert Profiles(nothing).of(sparse.csr_matrix((0, 0)), nothing).shape == (0, 7)
-    assert likeness(sparse.csr_matrix((1, 7)), nothing).shape == (1, 0)
+    assert not profiles(nothing, sparse.csr_matrix((1, 0)), sparse.csr_matrix((1, 7))).any()
+    assert profiles(nothing, sparse.csr_matrix((0, 0)), nothing).shape == (0, 7)
+    made = Profiles(nothing).of(sparse.csr_matrix((1, 0)), sparse.csr_matrix((1, 7)))
+    assert likeness(made, nothing).shape == (1, 0)
 
 
 _texts = st.text(st.sampled_from("abc é持\n."), max_size=20)
@@ -81,3 +92,12 @@ def test_likeness_lies_in_0_to_1_for_any_papers(
     profile = Profiles(vectors).of(sparse.csr_matrix(scores), features([("", asked)], statistics))
     found = likeness(profile, vectors)
     assert ((found >= 0) & (found <= 1 + 1e-9)).all()
+
+
+def test_what_taught_a_profile_is_judged_as_if_it_had_not() -> None:
+    values = np.random.default_rng(7).random((6, 40))
+    papers = sparse.csr_matrix(values / np.linalg.norm(values, axis=1, keepdims=True))
+    made = Profiles(papers).of(rows([0.9, 0.8, 0.7, 0, 0, 0]), sparse.csr_matrix((1, 40)))
+    assert made[0].papers.tolist() == [0, 1, 2]
+    flattered = likeness(made, papers)[0, :3] - made[0].likeness
+    assert (flattered > 0).all() and flattered[0] > flattered[2]  # the best match taught the most
