@@ -23,8 +23,8 @@ from digest.ranking.facts import KINDS as FACTS
 from digest.ranking.facts import Facts
 from digest.ranking.features import spelled_terms
 from digest.ranking.statistics import Statistics, Text
-from digest.ranking.topics import Topic, Topics
-from digest.ranking.vocabulary import Token, is_name, tokens
+from digest.ranking.topics import ENOUGH, Topic, Topics
+from digest.ranking.vocabulary import Token, fold, is_name, tokens
 
 _MOST_WORDS = 6  # of spellings shown for one pick
 _CHUNK = 256  # interests matched at once: bounds the memory by chunk × papers
@@ -84,7 +84,8 @@ class Matcher:
         """
         self.papers = papers
         self._statistics = statistics
-        self._synonyms = dict(synonyms or {})
+        self._synonyms = synonyms or {}
+        self._known: dict[str, tuple[str, ...]] = {}
         self._background = background
         fields = [(tokens(paper.title), tokens(paper.abstract)) for paper in papers]
         self._compounds = _compounds(fields, interests)
@@ -96,6 +97,7 @@ class Matcher:
         self._holders = _postings(self.pages)
         self._facts = Facts(papers)
         self._topics = self._topics_of(background) if background else None
+        self._shared: dict[Key, Mapping[int, tuple[int, ...]]] = {}
         self._found: dict[Key, Row] = {}
         self._rows: dict[Key, Row] = {}
         self._barred: dict[Key, Numbers] = {}
@@ -104,16 +106,32 @@ class Matcher:
         """Match these interests now: many at once take less time than one by one."""
         new = {_key(one): one for one in interests}
         wanted = [one for key, one in new.items() if key not in self._rows]
-        self._learn_synonyms(wanted)
         for first in range(0, len(wanted), _CHUNK):
             self._learn(wanted[first : first + _CHUNK])
 
     def _learn(self, wanted: Sequence[Interest]) -> None:
-        phrases = [one.text for one in wanted if one.kind is InterestKind.PHRASE]
-        topics = iter(self._topics.of(phrases) if self._topics else ())
+        phrases = [one for one in wanted if one.kind is InterestKind.PHRASE]
+        found = self._topics.of([_spoken(one) for one in phrases]) if self._topics else ()
+        topics = dict(zip(map(_key, phrases), found, strict=False))
         for one in wanted:
-            topic = next(topics, None) if one.kind is InterestKind.PHRASE else None
-            self._rows[_key(one)] = _weighed(self._evidence(one), topic)
+            topic = topics.get(_key(one))
+            self._rows[_key(one)] = self._weighed(one, topic) if topic else self._evidence(one)
+
+    def _weighed(self, interest: Interest, topic: Topic) -> Row:
+        """A phrase's row by what the phrase is about, with the papers that are related to it.
+
+        None is where enough papers hold it by a synonym, which the topic knows nothing of.
+        """
+        row = self._evidence(interest)
+        related = {n: shared for n, shared in topic.related.items() if n not in row.papers}
+        if related and len(self.barred(interest)) > ENOUGH:
+            related = {}
+        self._shared[_key(interest)] = related
+        papers = np.concatenate((row.papers, np.array(list(related), np.int64)))
+        nearby = np.array([topic.relevance(n) for n in related], np.float64)
+        values = np.concatenate((topic.weighed(row.papers, row.relevance), nearby))
+        order = np.argsort(papers, kind="stable")
+        return Row(papers=papers[order], relevance=values[order])
 
     def row(self, interest: Interest) -> Row:
         """The papers that match an interest, whether or not it is excluded."""
@@ -128,7 +146,6 @@ class Matcher:
         """
         key = _key(interest)
         if key not in self._barred:
-            self._learn_synonyms([interest])
             self._barred[key] = self._bar(interest)
         return self._barred[key]
 
@@ -149,10 +166,6 @@ class Matcher:
         return tuple(
             Part(where=self._place(term, number)[0], text=term.text) for term in _wanted(interest)
         )
-
-    def _learn_synonyms(self, interests: Iterable[Interest]) -> None:
-        if self._background:
-            self._synonyms.update(self._background.synonyms(interests))
 
     def _evidence(self, interest: Interest) -> Row:
         """The papers that hold an interest, by the evidence alone."""
@@ -211,20 +224,17 @@ class Matcher:
             proof for phrase in self._phrases(term) if (proof := evidence(page, phrase)) is not None
         ]
         if not proofs:
-            return Where.RELATED, self._shared(term, number)
+            return Where.RELATED, self._shared_words(term, number)
         proofs.sort(key=lambda proof: -proof.relevance)  # their own words before equals
         words = (word for proof in proofs for word in _spellings(paper, page, proof))
         return proofs[0].where, tuple(dict.fromkeys(words))
 
-    def _shared(self, interest: Interest, number: int) -> tuple[str, ...]:
+    def _shared_words(self, interest: Interest, number: int) -> tuple[str, ...]:
         """What a related paper talks of as the papers on the interest do."""
-        if not self._topics:
-            return ()
         paper = self.papers[number]
         spelled = dict(spelled_terms((paper.title, paper.abstract)).values())
-        return _distinct(
-            spelled[c] for c in self._topics.shared(interest.text, number) if c in spelled
-        )
+        columns = self._shared.get(_key(interest), {}).get(number, ())
+        return _distinct(spelled[column] for column in columns if column in spelled)
 
     def _topics_of(self, background: Background) -> Topics:
         texts = [(paper.title, paper.abstract) for paper in self.papers]
@@ -242,9 +252,17 @@ class Matcher:
         if interest.kind is InterestKind.EXACT:
             words = self._compounds.parted(tokens(interest.text))
             return [Phrase.exactly(interest.text, words, self._statistics)]
-        known = self._synonyms
-        others = known.get(synonym_key(interest.text), ()) if known else ()
-        return [self._phrase(text) for text in (interest.text, *others)]
+        return [self._phrase(text) for text in (interest.text, *self._others(interest))]
+
+    def _others(self, interest: Interest) -> tuple[str, ...]:
+        """What means the same as a phrase. Asked for each alone: `sam` is not to mean another thing
+        because somebody else wants `SAM`.
+        """
+        if interest.text not in self._known:
+            learnt = self._background.synonyms([interest]) if self._background else {}
+            key = synonym_key(interest.text)
+            self._known[interest.text] = learnt.get(key) or self._synonyms.get(key, ())
+        return self._known[interest.text]
 
     def _phrase(self, text: str) -> Phrase:
         return Phrase.of(text, self._compounds.parted(tokens(text)), self._statistics)
@@ -275,16 +293,10 @@ def _key(interest: Interest) -> Key:
     return interest.kind, interest.key, names
 
 
-def _weighed(row: Row, topic: Topic | None) -> Row:
-    """A phrase's row by what the phrase is about, with the papers that are related to it."""
-    if topic is None:
-        return row
-    related = [n for n in topic.related if n not in row.papers]
-    papers = np.concatenate((row.papers, np.array(related, np.int64)))
-    own = topic.weighed(row.papers, row.relevance)
-    values = np.concatenate((own, np.array([topic.relevance(n) for n in related], np.float64)))
-    order = np.argsort(papers, kind="stable")
-    return Row(papers=papers[order], relevance=values[order])
+def _spoken(interest: Interest) -> str:
+    """The text that stands for all with the same key: small letters but for names."""
+    words = interest.text.split()
+    return " ".join(word if is_name(word) else fold(word) for word in words)
 
 
 def _distinct(spellings: Iterable[str]) -> tuple[str, ...]:

@@ -12,11 +12,11 @@ broad its field. It does two things:
   At most three come with one interest, and none where more than ten papers of the pool hold the
   phrase: there is enough to read then, and a field so broad that closeness says little.
 
-Fewer than five papers that hold the phrase teach nothing, and ten as much as twenty: the multiplier
-is drawn to 1 where they are few.
+Fewer than five papers that hold the phrase teach nothing, and of many the best twenty teach: n of
+them leave the multiplier its power n / (n + 5). Stop words alone teach nothing, whoever holds them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from digest.ranking.corpus import Corpus, Look, Scores, Weight
 from digest.ranking.lexical import NAME, SENTENCE, Query
+from digest.ranking.profiles import Profile
 
 LEAST_HOLDERS = 5
 LEAST_FACTOR, MOST_FACTOR = 0.5, 1.5
@@ -41,12 +42,13 @@ _POOL_HOLDERS = 3  # of the pool, for nearness to be judged by
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Topic:
     """What an interest is about: the closeness of each paper of the pool (papers,), and how far to
-    trust it, 0 to 1. `related` are papers, by number, that do not hold the phrase.
+    trust it, 0 to 1. `related` are papers, by number, that do not hold the phrase, the closest
+    first, each with the features, by column, that make it like the profile, the strongest first.
     """
 
     closeness: Scores
     trust: float
-    related: tuple[int, ...]
+    related: Mapping[int, tuple[int, ...]]
 
     def weighed(self, papers: NDArray[np.int64], relevance: Scores) -> Scores:
         """The relevance of papers that hold the phrase, by their closeness too."""
@@ -72,20 +74,9 @@ class Topics:
         look = self._corpus.look(phrases)
         return [self._topic(look, number) for number in range(len(phrases))]
 
-    def shared(self, phrase: str, paper: int) -> list[int]:
-        """The features that make a paper like the phrase's profile, by column, strongest first."""
-        (profile,) = self._corpus.look([phrase]).profiles
-        vectors = self._corpus.vectors
-        row = slice(vectors.indptr[paper], vectors.indptr[paper + 1])
-        common, own, of_profile = np.intersect1d(
-            vectors.indices[row], profile.columns, return_indices=True
-        )
-        product = vectors.data[row][own] * profile.values[of_profile]
-        order = np.argsort(-product, kind="stable")
-        columns: list[int] = common[order][product[order] > 0].tolist()
-        return columns
-
     def _topic(self, look: Look, number: int) -> Topic | None:
+        if not look.queries[number].words:
+            return None
         taught = look.profiles[number]
         row = look.lexical[[number]].toarray().ravel()
         holds = row >= _least(look.queries[number])
@@ -108,12 +99,23 @@ class Topics:
                 closeness = closeness + weight * _scaled(near, float(np.median(near[own])))
                 total += weight
         closeness = closeness / total
-        held = holds[:size]
+        related = _related(closeness, alike, holds[:size])
         return Topic(
             closeness=closeness,
             trust=len(holders) / (len(holders) + _FEW),
-            related=_related(closeness, alike, held),
+            related={paper: self._shared(taught, paper) for paper in related},
         )
+
+    def _shared(self, profile: Profile, paper: int) -> tuple[int, ...]:
+        """The features that make a paper like a profile, by column, strongest first."""
+        vectors = self._corpus.vectors
+        row = slice(vectors.indptr[paper], vectors.indptr[paper + 1])
+        common, own, of_profile = np.intersect1d(
+            vectors.indices[row], profile.columns, return_indices=True
+        )
+        product = vectors.data[row][own] * profile.values[of_profile]
+        order = np.argsort(-product, kind="stable")
+        return tuple(common[order][product[order] > 0].tolist())
 
 
 def _least(query: Query) -> float:
