@@ -46,7 +46,7 @@ class Sense:
 class Understanding:
     """What the ranker goes by beside the words themselves."""
 
-    profile: Weight = Weight(name=0.5, sentence=0.13)
+    profile: Weight = Weight(name=0.7, sentence=0.13)
     senses: tuple[Sense, ...] = ()
 
 

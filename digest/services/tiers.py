@@ -15,7 +15,7 @@ MISSING_NOTE = (
     "(pip install 'trending-papers-digest[semantic]')"
 )
 
-_STATIC_PROFILE = Weight(name=0.4, sentence=0.05)
+_STATIC_PROFILE = Weight(name=0.5, sentence=0.05)
 _STATIC = Weight(name=0.24, sentence=0.25)
 _TRANSFORMER_PROFILE = Weight(name=0.17, sentence=0.08)
 _STATIC_BESIDE = Weight(name=0.2, sentence=0.25)
