@@ -29,7 +29,7 @@ from digest.services.tiers import equip
 
 _CHUNK = 128  # interests scored at once: bounds the memory by chunk × papers
 _EARLIER = 20_000  # the last papers of the archive teach profiles; all of it counts as statistics
-_SYNONYM = 0.6  # what a synonym's score counts: the words that were asked for come first
+_SYNONYM = 0.45  # what a synonym's score counts: the words that were asked for come first
 _LEAST_SCORE = 1e-6  # scores are written to six places; evidence is never written as none
 
 
