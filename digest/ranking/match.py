@@ -29,6 +29,7 @@ from digest.ranking.vocabulary import Token, fold, is_name, tokens
 _MOST_WORDS = 6  # of spellings shown for one pick
 _CHUNK = 256  # interests matched at once: bounds the memory by chunk × papers
 _SHARED_WORDS = 3  # shown for a related paper
+_LONGEST_SHARED = 40  # characters of one: a line of a table or an address tells nothing
 
 _PLACES = {
     InterestKind.AUTHOR: Where.AUTHOR,
@@ -234,7 +235,8 @@ class Matcher:
         paper = self.papers[number]
         spelled = dict(spelled_terms((paper.title, paper.abstract)).values())
         columns = self._shared.get(_key(interest), {}).get(number, ())
-        return _distinct(spelled[column] for column in columns if column in spelled)
+        shared = (spelled[column] for column in columns if column in spelled)
+        return _distinct(word for word in shared if len(word) <= _LONGEST_SHARED)
 
     def _topics_of(self, background: Background) -> Topics:
         texts = [(paper.title, paper.abstract) for paper in self.papers]

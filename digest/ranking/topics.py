@@ -85,7 +85,9 @@ class Topics:
         if len(holders) < LEAST_HOLDERS:
             return None
         size = self._corpus.size
-        likeness = look.likeness[number]
+        likeness = look.likeness[number].copy()
+        inside = taught.papers < size  # of these what they taught of themselves does not count
+        likeness[taught.papers[inside]] = taught.likeness[inside]
         reference = float(np.median(taught.likeness[holding]))
         alike = _scaled(likeness, reference)
         closeness, total = alike, 1.0
