@@ -234,6 +234,7 @@ class Matcher:
         """What a related paper talks of as the papers on the interest do."""
         paper = self.papers[number]
         spelled = dict(spelled_terms((paper.title, paper.abstract)).values())
+        self.row(interest)
         columns = self._shared.get(_key(interest), {}).get(number, ())
         shared = (spelled[column] for column in columns if column in spelled)
         return _distinct(word for word in shared if len(word) <= _LONGEST_SHARED)

@@ -15,9 +15,9 @@ def holders(count: int, *, first: int = 0) -> list[Text]:
     """Papers that name the topic once, each with something of its own."""
     return [
         (
-            f"Guess{n}x and check{n}y for gadget{n}z",
-            f"In speculative decoding a draft model proposes tokens and a target model verifies "
-            f"these in parallel. With a{n}b, c{n}d and e{n}f we spare h{n}i and j{n}k.",
+            " ".join(f"g{n}x{m}" for m in range(6)),
+            "In speculative decoding a draft model proposes tokens and a target model verifies "
+            f"these in parallel. With w{n}a we spare y{n}z.",
         )
         for n in range(first, first + count)
     ]
