@@ -1,11 +1,15 @@
 """What the store teaches the ranker: read once, used in every digest, on either engine."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+import signal
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
+from digest.app import App
+from digest.daemon import Daemon
 from digest.domain.digests import Digest, Where
 from digest.domain.editions import Edition, EditionId
 from digest.domain.interests import interest
@@ -16,12 +20,14 @@ from digest.ranking.edition import THRESHOLD
 from digest.services.collect import keep
 from digest.services.compose import Composer, Policy, Who
 from digest.services.knowledge import Knowledge
+from digest.settings import load
 from digest.store.contents import paper_ids
 from digest.store.database import reading, transaction
 from digest.store.ledger_read import list_deliveries
 from digest.store.papers import papers_by_id, texts_before
 from digest.store.subscribers import NewSubscriber, add_many
 from tests.builders import NOON, a_batch, a_listing, a_subscriber, some_interests
+from tests.commands import Desk
 from tests.ranking.topical import PHRASE, holders, relatives, strangers
 
 FRESH, OLD = NOON - timedelta(hours=1), NOON - timedelta(days=30)
@@ -185,3 +191,32 @@ def test_a_tier_asked_for_by_name_that_is_not_there_is_wrong_usage(
 ) -> None:
     with pytest.raises(UsageError, match="semantic"):
         picked(engine, PHRASE, knowledge=Knowledge(Tier.SEMANTIC))
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Gives the signals of this process back to whom they belonged."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(("tier", "notes"), [("auto", 1), ("core", 0)])
+def test_a_daemon_says_once_what_is_missing(
+    tier: str,
+    notes: int,
+    desk: Desk,
+    no_words: None,
+    signals: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DIGEST_RANKING__TIER", tier)
+    daemon = Daemon(App(load(), lambda: datetime.now(UTC)))
+    with capture_logs() as logs:
+        daemon.tick()
+        daemon.stop()
+        daemon.run()
+        daemon.tick()
+    told = [entry for entry in logs if "pip install" in entry["event"]]
+    assert [entry["log_level"] for entry in told] == ["warning"] * notes
