@@ -1,16 +1,18 @@
 """Compounds: `metalearning`, `meta-learning` and `meta learning` as the same two tokens.
 
 Which words are compounds is learned from the texts at hand: whatever stands somewhere with a hyphen
-(or, in an interest, with a space) is taken apart where it stands as one word.
+is taken apart where it stands as one word. What a phrase has as two words and the texts only as one
+is found by `joinings`.
 """
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
-from digest.ranking.vocabulary import STOP_WORDS, Token, names, tokens
+from digest.ranking.vocabulary import STOP_WORDS, Token, names, tokens, word_names
 
-_PAIR = re.compile(r"[^\W\d_]+(?:[-\u2010\u2011][^\W\d_]+)+")
+# only from a word's beginning, or a long word would be read again from each of its letters
+_PAIR = re.compile(r"(?<![^\W\d_])[^\W\d_]+(?:[-\u2010\u2011][^\W\d_]+)+")
 _PREFIXES = frozenset(("co", "de", "re", "un"))
 
 Names = tuple[str, str]
@@ -22,11 +24,11 @@ class Compounds:
     def __init__(self) -> None:
         self._halves: dict[str, tuple[Names, Names]] = {}
 
-    def learn(self, texts: Iterable[Sequence[Token]], *, spaced: bool = False) -> None:
-        """Remember the pairs joined by a hyphen; with `spaced` every neighbouring pair."""
+    def learn(self, texts: Iterable[Sequence[Token]]) -> None:
+        """Remember the pairs joined by a hyphen."""
         for words in texts:
             for one, other in itertools.pairwise(words):
-                if (spaced or one.joined) and _may_join(one.form) and _may_join(other.form):
+                if one.joined and _may_join(one.form) and _may_join(other.form):
                     halves = (one.form, one.stem), (other.form, other.stem)
                     self._halves.setdefault(one.form + other.form, halves)
 
@@ -41,6 +43,14 @@ class Compounds:
         for name in names(text):
             result += self._halves.get(name[0]) or (name,)
         return result
+
+    def joinings(self, words: Sequence[Token], known: Container[str]) -> Iterator[list[Token]]:
+        """The tokens with each neighbouring pair in turn as one, where that word is `known`."""
+        for at, (one, other) in enumerate(itertools.pairwise(words)):
+            form = one.form + other.form
+            if form in known and _may_join(one.form) and _may_join(other.form):
+                whole = Token(form, word_names(form)[1], one.start, other.end, other.joined)
+                yield [*words[:at], whole, *words[at + 2 :]]
 
     def parted(self, words: Sequence[Token]) -> list[Token]:
         """The tokens with each compound as two, both standing where the whole word stands."""

@@ -45,7 +45,6 @@ class EditionRanker:
         statistics: Statistics,
         trends: Mapping[PaperId, Trend],
         *,
-        interests: Iterable[Interest] = (),
         threshold: float = THRESHOLD,
         beyond: int = 0,
         cutoff_at: datetime | None = None,
@@ -53,10 +52,10 @@ class EditionRanker:
     ) -> None:
         """`statistics` are those of all papers in the store; a paper without trend has none.
 
-        `threshold` is for subscribers who chose none; `interests` may name those that will come;
-        `beyond` papers at most come for their trend alone behind those that match. From the
-        edition's `cutoff_at` (UTC) it is reckoned for how many days a paper has been carried over;
-        without it none is. With a `background` a phrase also finds what is meant by it.
+        `threshold` is for subscribers who chose none; `beyond` papers at most come for their trend
+        alone behind those that match. From the edition's `cutoff_at` (UTC) it is reckoned for how
+        many days a paper has been carried over; without it none is. With a `background` a phrase
+        also finds what is meant by it.
         """
         latest_first = sorted(papers, key=lambda p: (p.first_seen_at, p.id), reverse=True)
         self._papers = latest_first
@@ -65,7 +64,7 @@ class EditionRanker:
         scores = np.array([trend.score for trend in self._trends], np.float64)
         self._trend = np.clip(np.nan_to_num(scores, nan=0.0), 0.0, 1.0)
         self._by_trend = np.argsort(-self._trend, kind="stable").tolist()
-        self._matcher = Matcher(latest_first, statistics, interests, background=background)
+        self._matcher = Matcher(latest_first, statistics, background=background)
         self._explainer = Explainer(self._matcher)
         self._copies = Copies.of([frozenset(w.form for w in p.title) for p in self._matcher.pages])
         self._threshold = threshold

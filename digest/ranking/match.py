@@ -6,7 +6,7 @@ no phrase: then the most telling of them counts.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -73,13 +73,10 @@ class Matcher:
         self,
         papers: Sequence[Paper],
         statistics: Statistics,
-        interests: Iterable[Interest] = (),
         synonyms: Synonyms | None = None,
         background: Background | None = None,
     ) -> None:
-        """`interests` known beforehand teach compounds (`metalearning`); others may come later.
-
-        A phrase is met by each of its `synonyms` as if that had been asked for; an exact one is
+        """A phrase is met by each of its `synonyms` as if that had been asked for; an exact one is
         not. With a `background` phrases are weighed by what they are about (topics.py), and papers
         come that are related to one without holding it.
         """
@@ -89,7 +86,7 @@ class Matcher:
         self._known: dict[str, tuple[str, ...]] = {}
         self._background = background
         fields = [(tokens(paper.title), tokens(paper.abstract)) for paper in papers]
-        self._compounds = _compounds(fields, interests)
+        self._compounds = _compounds(fields)
         parted = self._compounds.parted
         self.pages = [
             Page(parted(title), parted(abstract), (paper.title, paper.abstract))
@@ -255,7 +252,8 @@ class Matcher:
         if interest.kind is InterestKind.EXACT:
             words = self._compounds.parted(tokens(interest.text))
             return [Phrase.exactly(interest.text, words, self._statistics)]
-        return [self._phrase(text) for text in (interest.text, *self._others(interest))]
+        texts = (interest.text, *self._others(interest))
+        return [phrase for text in texts for phrase in self._spelled(text)]
 
     def _others(self, interest: Interest) -> tuple[str, ...]:
         """What means the same as a phrase. Asked for each alone: `sam` is not to mean another thing
@@ -267,15 +265,17 @@ class Matcher:
             self._known[interest.text] = learnt.get(key) or self._synonyms.get(key, ())
         return self._known[interest.text]
 
-    def _phrase(self, text: str) -> Phrase:
-        return Phrase.of(text, self._compounds.parted(tokens(text)), self._statistics)
+    def _spelled(self, text: str) -> Iterator[Phrase]:
+        """The phrase of a text, and those with two of its words as the one that the pool has."""
+        words = self._compounds.parted(tokens(text))
+        yield Phrase.of(text, words, self._statistics)
+        for joined in self._compounds.joinings(words, self._holders):
+            yield Phrase.of(text, joined, self._statistics)
 
     def _candidates(self, phrase: Phrase) -> list[int]:
         """The papers with all telling words, by form or stem."""
         columns = [
-            set().union(
-                *(self._holders.get(name, ()) for name in phrase.stems[n] or phrase.forms[n])
-            )
+            set().union(*(self._holders.get(name, ()) for name in phrase.names(n)))
             for n in phrase.telling
         ]
         return sorted(set.intersection(*columns)) if columns else []
@@ -322,15 +322,10 @@ def _common(papers: Iterable[Numbers]) -> Numbers:
     return reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), papers)
 
 
-def _compounds(
-    fields: Iterable[tuple[list[Token], list[Token]]], interests: Iterable[Interest]
-) -> Compounds:
+def _compounds(fields: Iterable[tuple[list[Token], list[Token]]]) -> Compounds:
     compounds = Compounds()
     for pair in fields:
         compounds.learn(pair)
-    terms = (term for interest in interests for term in interest.terms)
-    phrases = (tokens(term.text) for term in terms if term.kind not in FACTS)
-    compounds.learn(phrases, spaced=True)
     return compounds
 
 

@@ -30,7 +30,7 @@ _WORD = re.compile(
 _ASCII_WORD = re.compile(rf"{_NAMED}|[A-Za-z][A-Za-z0-9]*{_TAIL}|{_NUMBER}|[0-9][A-Za-z0-9]*")
 _IDEOGRAPH = re.compile(f"[{_CJK}]")
 _HYPHENS = frozenset("-\u2010\u2011\u2012\u2013\u2212\u00ad\ufe63\uff0d")
-_NAME = re.compile(r"\d|[^\W\d_a-z].*[A-Z]|[a-z].*[A-Z]")
+_NAME = re.compile(r"\d|(?<=.)[A-Z]")  # a digit, or a capital that is not the first letter
 _NAME_PLURAL = re.compile(r"(?<=[A-Z0-9])s$")
 _FOLDS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d"})
 _IRREGULAR = {
@@ -86,6 +86,8 @@ def word_names(word: str) -> tuple[str, str]:
     folded = fold(visible)
     if is_name(visible):
         name = fold(_NAME_PLURAL.sub("", visible))
+        if visible[-1] == "s" and visible[-2].islower():  # `AutoEncoders`
+            name = _singular(name)
         return name, name
     return _singular(folded), _stemmer.stemWord(_IRREGULAR.get(folded, folded))
 

@@ -223,12 +223,30 @@ def test_fifty_interests_are_served_within_the_room_there_is() -> None:
     assert len(set(ids(digest(wanting(*wishes, max_papers=50), pool=pool, trends={})))) == 50
 
 
-def test_an_interest_named_beforehand_and_one_that_comes_later_rank_alike() -> None:
-    statistics = Statistics.of(())
-    told = EditionRanker(POOL, statistics, TRENDS, interests=[interest("continual learning")])
-    asked = EditionRanker(POOL, statistics, TRENDS)
-    subscriber = wanting(interest("continual learning"))
+def test_interests_matched_beforehand_and_later_rank_alike() -> None:
+    wanted = [interest("continual learning"), interest("neural networks")]
+    told, asked = (EditionRanker(POOL, Statistics.of(()), TRENDS) for _ in range(2))
+    told.learn(wanted)
+    subscriber = wanting(*wanted)
     assert told.digest_for(subscriber, set(), DAY) == asked.digest_for(subscriber, set(), DAY)
+
+
+@pytest.mark.parametrize(
+    ("never", "title"),
+    [
+        ("autoencoders", "Masked AutoEncoder is scalable"),
+        ("autoencoder", "Masked AutoEncoders are scalable"),
+        ("embeddings", "A SURVEY of EMBEDDING methods"),
+        ("transformers", "TRANSFORMER models for owls"),
+        ("meta learning", "Metalearning for robots"),
+        ("meta-learning", "Metalearning for robots"),
+        ("metalearning", "Meta-learning for robots"),
+    ],
+)
+def test_an_excluded_word_stays_out_however_it_is_spelled(never: str, title: str) -> None:
+    pool = [a_paper(title, number=1, abstract=""), a_paper("Owls", number=2, abstract="")]
+    assert ids(digest(wanting(without(never)), pool=pool, trends={})) == [2]
+    assert ids(digest(wanting(interest(never)), pool=pool, trends={}))[0] == 1
 
 
 BEYOND = {

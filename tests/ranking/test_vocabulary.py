@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.ranking.vocabulary import names, stems, tokens
+from digest.ranking.compounds import Compounds
+from digest.ranking.vocabulary import is_name, names, stems, tokens
 from tests.ranking.texts import compounds_of
 
 
@@ -97,3 +98,10 @@ def test_any_text_has_tokens_in_order_that_lie_within_it(text: str) -> None:
     assert all(0 <= t.start < t.end <= len(text) and t.form and t.stem for t in found)
     assert all(a.end <= b.start for a, b in pairwise(found))
     assert [(t.form, t.stem) for t in found] == names(text)
+
+
+def test_a_word_of_a_megabyte_is_read_in_proportion_to_its_length() -> None:
+    word = "a" * 1_000_000  # by the square of the length this would take hours
+    assert not is_name(word)
+    Compounds().learn_hyphens(word)
+    assert forms(f"{word} owls") == [word, "owls"[:-1]]
