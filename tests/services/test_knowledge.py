@@ -212,6 +212,8 @@ def test_a_daemon_says_once_what_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DIGEST_RANKING__TIER", tier)
+    desk.write("config.toml", '[[sources]]\nname = "p"\nkind = "jsonl"\npath = "p.jsonl"\n')
+    desk.write("p.jsonl", "")
     daemon = Daemon(App(load(), lambda: datetime.now(UTC)))
     with capture_logs() as logs:
         daemon.tick()
