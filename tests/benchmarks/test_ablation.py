@@ -46,7 +46,7 @@ def _table(sets: Mapping[str, Values], variants: Iterable[str]) -> None:
         print("".join(f"{macro:8.3f}" for macro in macros))
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_every_part_earns_its_place(shared: Path, score: ModuleType) -> None:
     pytest.importorskip("wordllama", reason="the extra 'semantic' is not installed")
     began = cpu_seconds()

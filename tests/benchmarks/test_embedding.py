@@ -31,14 +31,14 @@ def cost(embedder: Embedder, texts: list[str]) -> float:
     return spent
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_static_vectors_of_a_day_cost_less_than_a_second(shared: Path) -> None:
     embedder = static_embedder()
     assert embedder is not None
     assert cost(embedder, abstracts(shared, 1000)) < 0.8  # measured 0.14 to 0.2
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 @pytest.mark.parametrize(
     ("max_tokens", "bound"), [(256, 130), (128, 75)], ids=["whole abstracts", "first 128 tokens"]
 )
@@ -52,7 +52,7 @@ def test_transformer_vectors_cost_what_its_products_cost(
     assert cost(embedder, abstracts(shared, 60)) < bound
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_short_phrases_cost_little_each(shared: Path) -> None:
     embedder = transformer_embedder()
     if embedder is None:
@@ -62,7 +62,7 @@ def test_short_phrases_cost_little_each(shared: Path) -> None:
     assert cost(embedder, phrases) < 5  # measured 1.5
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_a_day_of_papers_is_indexed_in_a_few_seconds_with_vectors_and_all(shared: Path) -> None:
     with (shared / "ranking" / "openreview_kw" / "papers.jsonl").open(encoding="utf-8") as lines:
         papers = [json.loads(line) for line in lines]

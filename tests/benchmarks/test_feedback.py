@@ -23,7 +23,7 @@ def a_vote(paper: Paper, rng: random.Random) -> Vote:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_a_thousand_papers_are_lifted_for_five_hundred_readers_of_twenty_votes() -> None:
     rng = random.Random(7)
     words = [f"word{n}" for n in range(20_000)]

@@ -64,7 +64,7 @@ def _sampled(of: Sequence[Round]) -> list[Round]:
     return [one for one in found if one.queries]
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_digest_ranks_above_what_people_use_today(shared: Path, score: ModuleType) -> None:
     whole: dict[str, Method] = {
         "digest rank": ours(score),

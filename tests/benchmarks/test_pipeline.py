@@ -133,7 +133,7 @@ def _as_most_would(content: bytes, order: Order) -> int:
     return len(message.as_bytes())
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_cost_of_each_step(store: Engine) -> None:
     _fill(store)
     policy = Policy(lookback_days=7, threshold=0.25, domain="papers.example", secret="s" * 32)

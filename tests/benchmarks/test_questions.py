@@ -19,7 +19,7 @@ A_DAY = 100
 DAYS = 60
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_suggestions_and_a_backtest_over_ten_thousand_papers(sqlite_url: str) -> None:
     engine = open_engine(sqlite_url)
     language = Language.invented()

@@ -35,7 +35,7 @@ def an_edition(papers: int) -> EditionRanker:
     return EditionRanker(pool, statistics, trends, beyond=1)
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 @pytest.mark.parametrize("compiled", [False, True])
 def test_digests_of_ten_thousand_subscribers_take_seconds(
     compiled: bool, monkeypatch: pytest.MonkeyPatch
@@ -61,7 +61,7 @@ def test_digests_of_ten_thousand_subscribers_take_seconds(
     assert spent < 60  # measured 2 to 7: a bound that only a fault breaks
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_an_edition_of_ten_thousand_papers_is_built_in_seconds() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
@@ -76,7 +76,7 @@ def test_an_edition_of_ten_thousand_papers_is_built_in_seconds() -> None:
     assert built < 120  # a bound that only a fault breaks
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 @pytest.mark.parametrize("tier", [Tier.CORE, Tier.SEMANTIC])
 def test_what_an_interest_is_about_is_learnt_in_milliseconds(tier: Tier) -> None:
     language, dice = Language.invented(), random.Random(9)

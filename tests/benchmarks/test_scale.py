@@ -47,7 +47,7 @@ def whole() -> dict[str, float]:
     return run("rule", MILLION)
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_a_million_readers_take_ten_seconds_and_a_gigabyte(whole: dict[str, float]) -> None:
     # half a second each: the median of three is steadier
     tenth = median(run("rule", MILLION // 10)["cpu_s"] for _ in range(3))
@@ -59,7 +59,7 @@ def test_a_million_readers_take_ten_seconds_and_a_gigabyte(whole: dict[str, floa
     assert growth <= 10.5
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "rule"])
 def test_other_ways_to_the_ten_best_beside_it(way: str) -> None:
     if not is_installed(NEEDS[way]):
@@ -70,7 +70,7 @@ def test_other_ways_to_the_ten_best_beside_it(way: str) -> None:
     assert found["checked"] == 100
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 def test_a_classifier_for_each_reader_takes_a_thousand_times_longer(
     whole: dict[str, float],
 ) -> None:
