@@ -86,7 +86,8 @@ def word_names(word: str) -> tuple[str, str]:
     folded = fold(visible)
     if is_name(visible):
         name = fold(_NAME_PLURAL.sub("", visible))
-        if visible[-1] == "s" and visible[-2].islower():  # `AutoEncoders`
+        if visible[-1] == "s" and visible[-2].islower() and not visible.islower():
+            # `AutoEncoders`, but not `3dgs`
             name = _singular(name)
         return name, name
     return _singular(folded), _stemmer.stemWord(_IRREGULAR.get(folded, folded))
