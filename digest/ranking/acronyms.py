@@ -86,8 +86,8 @@ class Acronyms:
     def __add__(self, other: "Acronyms | Iterable[Text]") -> "Acronyms":
         """The acronyms of both; a plain iterable is read as further papers.
 
-        In any order the same, as long as no more than 100,000 pairs are known: beyond that the
-        rarest are forgotten.
+        In any order the same, as long as no more than 100,000 pairs and 50,000 words are known:
+        beyond that the rarest are forgotten.
         """
         more = other if isinstance(other, Acronyms) else Acronyms.of(other)
         pairs, words = self.pairs + more.pairs, self.words + more.words
@@ -104,12 +104,15 @@ class Acronyms:
         pre-training` wants to be sent every `clip`.
         """
         spans = list(self._known(text))
-        result: dict[str, str] = {}
+        if not spans:
+            return ()
+        result = {synonym_key(text): text}
         for chosen in _choices(spans):
             other = _replaced(text, chosen)
             result.setdefault(synonym_key(other), other)
-        result.pop(synonym_key(text), None)
-        return tuple(result.values())[:MOST]
+            if len(result) > MOST:  # a long text has thousands, each as long to read as itself
+                break
+        return tuple(result.values())[1:]
 
     def as_mapping(self, interests: Iterable[Interest]) -> Mapping[str, tuple[str, ...]]:
         """The synonyms of every phrase in the interests that has some, by its `synonym_key`.
@@ -269,9 +272,12 @@ def _choices(spans: list[_Span]) -> Iterator[list[tuple[_Span, str]]]:
 
 
 def _replaced(text: str, chosen: list[tuple[_Span, str]]) -> str:
-    for span, other in reversed(chosen):
-        text = text[: span.start] + other + text[span.end :]
-    return text
+    pieces: list[str] = []
+    past = 0
+    for span, other in chosen:
+        pieces += (text[past : span.start], other)
+        past = span.end
+    return "".join(pieces) + text[past:]
 
 
 def _bound(counts: Counter[str] | Counter[tuple[str, str]], most: int) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -147,6 +148,18 @@ def test_an_interest_in_either_spelling_is_given_its_synonyms_by_key() -> None:
         synonym_key("VLA"): ("vision-language-action",),
     }
     assert KNOWN.as_mapping([interest('"LLM"'), interest("author:LLM")]) == {}
+
+
+def test_a_keyword_of_many_pages_is_read_in_no_time() -> None:
+    text = "LLM agents " * 2_600
+    began = process_time()
+    found = KNOWN.synonyms(text)
+    assert process_time() - began < 0.2
+    assert found[0] == text.replace("LLM", "large language model")
+    assert found[1:] == tuple(
+        "LLM agents " * n + "large language model agents " + "LLM agents " * (2_599 - n)
+        for n in range(2)
+    )
 
 
 def test_no_papers_teach_nothing() -> None:
