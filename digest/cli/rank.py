@@ -11,7 +11,7 @@ from digest.domain.tiers import Tier
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
-    from digest.services.rank import BadLine
+    from digest.services.rankfiles import BadLine
 
 _NAMED_MOST = 1_000  # bad lines named one by one
 

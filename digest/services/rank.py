@@ -5,18 +5,18 @@ Partial matches are ranked too, unlike in a digest, whose picks each name their 
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TextIO
 
 import numpy as np
 
 from digest.domain.tiers import Tier
-from digest.errors import InvalidInput, UsageError
+from digest.errors import UsageError
 from digest.ranking.acronyms import Acronyms
 from digest.ranking.compounds import Compounds
 from digest.ranking.corpus import Corpus
@@ -25,9 +25,18 @@ from digest.ranking.lexical import Query
 from digest.ranking.soft import Scored, soft_scores
 from digest.ranking.statistics import Statistics, Text
 from digest.ranking.vocabulary import Token, tokens
+from digest.services.rankfiles import (
+    BadLine,
+    WantedLine,
+    entries,
+    paper_line,
+    replacing,
+    wanted_line,
+)
 from digest.services.tiers import equip
 
-_CHUNK = 128  # interests scored at once: bounds the memory by chunk × papers
+_CHUNK = 128  # interests ranked together, whose texts are scored once
+_TEXTS = 128  # texts scored at once: bounds the memory, however many keywords an interest has
 _EARLIER = 20_000  # the last papers of the archive teach profiles; all of it counts as statistics
 _SYNONYM = 0.45  # what a synonym's score counts: the words that were asked for come first
 _LEAST_SCORE = 1e-6  # scores are written to six places; evidence is never written as none
@@ -42,16 +51,6 @@ class RankRequest:
     archive: Path | None = None
     top: int = 100
     tier: Tier = Tier.AUTO
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BadLine:
-    """A line that was left out, or (`again`) repeated an id of which the first is kept."""
-
-    file: Path
-    number: int
-    reason: str
-    again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,23 +71,6 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Paper:
-    id: str
-    title: str
-    abstract: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Wanted:
-    id: str
-    keywords: tuple[str, ...]
-    exclude: tuple[str, ...]
-
-
-_Entry = TypeVar("_Entry", _Paper, _Wanted)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Ranked:
     """One line of a run; `keyword` is the one that scored best, `wording` itself or a synonym of it
     that did, and the rest what the score is made of.
@@ -106,6 +88,39 @@ class Ranked:
     nearness: float
 
 
+class _Best:
+    """For each paper the best score of an interest's wordings, the number of the wording that had
+    it (of equals the first), and what that score is made of (3, papers).
+    """
+
+    def __init__(
+        self, wordings: Sequence[_Wording], row_of: Mapping[str, int], papers: int
+    ) -> None:
+        """`row_of` numbers the texts that will be scored."""
+        self._rows = np.array([row_of[wording.text] for wording in wordings], np.int64)
+        self._factors = np.array([[wording.factor] for wording in wordings])
+        self.score = np.zeros(papers)
+        self.wording = np.zeros(papers, np.int32)
+        self.parts = np.zeros((3, papers))
+
+    def add(self, scores: Scored, first: int) -> None:
+        """Take in the scores of the texts from number `first` on."""
+        rows = self._rows - first
+        numbers = np.flatnonzero((rows >= 0) & (rows < len(scores.total)))
+        if not len(numbers):
+            return
+        own = scores.total[rows[numbers]] * self._factors[numbers]
+        leading = numbers[own.argmax(axis=0)]
+        score = own.max(axis=0)
+        equal = (score == self.score) & (leading < self.wording)
+        ahead = np.flatnonzero((score > self.score) | equal)
+        self.score[ahead] = score[ahead]
+        self.wording[ahead] = leading[ahead]
+        row = rows[leading[ahead]]
+        for place, part in enumerate((scores.lexical, scores.likeness, scores.nearness)):
+            self.parts[place, ahead] = part[row, ahead]
+
+
 class Ranking:
     """The files read and indexed; `bad` names the lines left out."""
 
@@ -115,8 +130,8 @@ class Ranking:
         self._top = request.top
         tier = equip(request.tier)
         self.note = tier.note
-        self._interests = list(self._unique(request.interests, _wanted))
-        self._papers = list(self._unique(request.papers, _paper))
+        self._interests = list(entries(request.interests, wanted_line, self.bad))
+        self._papers = list(entries(request.papers, paper_line, self.bad))
         self._compounds = Compounds()
         for paper in self._papers:
             self._compounds.learn_hyphens(f"{paper.title} {paper.abstract}")
@@ -145,11 +160,19 @@ class Ranking:
         for start in range(0, len(self._interests), _CHUNK):
             chunk = self._interests[start : start + _CHUNK]
             asked = [self._wordings(wanted.keywords) for wanted in chunk]
-            texts = sorted({wording.text for wordings in asked for wording in wordings})
-            scores = soft_scores(self._corpus, texts)
-            row_of = {text: row for row, text in enumerate(texts)}
-            for wanted, wordings in zip(chunk, asked, strict=True):
-                yield from self._ranked(wanted, wordings, row_of, scores)
+            for wanted, wordings, best in zip(chunk, asked, self._best(asked), strict=True):
+                yield from self._ranked(wanted, wordings, best)
+
+    def _best(self, asked: Sequence[Sequence[_Wording]]) -> list["_Best"]:
+        """The best of each interest's wordings; each distinct text is scored once."""
+        texts = sorted({wording.text for wordings in asked for wording in wordings})
+        row_of = {text: row for row, text in enumerate(texts)}
+        found = [_Best(wordings, row_of, self._corpus.size) for wordings in asked]
+        for first in range(0, len(texts), _TEXTS):
+            scores = soft_scores(self._corpus, texts[first : first + _TEXTS])
+            for best in found:
+                best.add(scores, first)
+        return found
 
     def explanation(self, row: Ranked) -> dict[str, object]:
         """Which words of the best keyword stand where, as spelled."""
@@ -184,20 +207,11 @@ class Ranking:
         ]
 
     def _ranked(
-        self,
-        wanted: _Wanted,
-        wordings: Sequence[_Wording],
-        row_of: Mapping[str, int],
-        scores: Scored,
+        self, wanted: WantedLine, wordings: Sequence[_Wording], best: "_Best"
     ) -> Iterator[Ranked]:
-        """One interest's lines, from the scores of its wordings."""
-        if not wordings:
-            return
-        rows = [row_of[wording.text] for wording in wordings]
-        own = scores.total[rows] * np.array([[wording.factor] for wording in wordings])
-        best = own.max(axis=0)
-        found = np.flatnonzero(best)
-        rounded = np.maximum(np.round(best[found], 6), _LEAST_SCORE)
+        """One interest's lines, from the best of its wordings."""
+        found = np.flatnonzero(best.score)
+        rounded = np.maximum(np.round(best.score[found], 6), _LEAST_SCORE)
         order = np.lexsort((self._id_order[found], -rounded))
         barring = [self._phrase(wording.text) for wording in self._wordings(wanted.exclude)]
         rank = 0
@@ -208,40 +222,24 @@ class Ranking:
             if barring and any(holds(self._page(number), phrase) for phrase in barring):
                 continue
             rank += 1
-            leading = int(np.argmax(own[:, number]))
-            row = rows[leading]
+            leading = wordings[int(best.wording[number])]
+            lexical, likeness, nearness = (round(float(part[number]), 6) for part in best.parts)
             yield Ranked(
                 interest=wanted.id,
                 paper=self._papers[number].id,
                 rank=rank,
                 score=float(rounded[at]),
-                keyword=wordings[leading].keyword,
-                wording=wordings[leading].text,
+                keyword=leading.keyword,
+                wording=leading.text,
                 number=number,
-                lexical=round(float(scores.lexical[row, number]), 6),
-                likeness=round(float(scores.likeness[row, number]), 6),
-                nearness=round(float(scores.nearness[row, number]), 6),
+                lexical=lexical,
+                likeness=likeness,
+                nearness=nearness,
             )
-
-    def _unique(self, path: Path, parse: Callable[[dict[str, object]], _Entry]) -> Iterator[_Entry]:
-        """The entries of a JSONL file as a stream, the first of each id; the rest is `bad`."""
-        seen: set[str] = set()
-        for number, line in _lines(path):
-            try:
-                entry = parse(_object(line))
-            except InvalidInput as exc:
-                self.bad.append(BadLine(file=path, number=number, reason=str(exc)))
-                continue
-            if entry.id in seen:
-                reason = f"id {entry.id[:60]!r} again: the first is kept"
-                self.bad.append(BadLine(file=path, number=number, reason=reason, again=True))
-                continue
-            seen.add(entry.id)
-            yield entry
 
     def _archived(self, path: Path, kept: "deque[Text]") -> Iterator[tuple[list[str], list[str]]]:
         """The stems of the archive's papers as a stream; the last papers are kept."""
-        for paper in self._unique(path, _paper):
+        for paper in entries(path, paper_line, self.bad):
             kept.append((paper.title, paper.abstract))
             yield self._stems((paper.title, paper.abstract))
 
@@ -275,9 +273,9 @@ def rank(
         stdout.writelines(_tsv(row) for row in ranking.rows())
         return Outcome(bad=ranking.bad, note=ranking.note)
     with ExitStack() as files:
-        run = files.enter_context(_replacing(output))
+        run = files.enter_context(replacing(output))
         beside = output.with_name(f"{output.name}.explain.jsonl")
-        reasons = files.enter_context(_replacing(beside)) if explain else None
+        reasons = files.enter_context(replacing(beside)) if explain else None
         for row in ranking.rows():
             run.write(_tsv(row))
             if reasons:
@@ -287,80 +285,6 @@ def rank(
 
 def _tsv(row: Ranked) -> str:
     return f"{row.interest}\t{row.paper}\t{row.rank}\t{row.score:.6f}\n"
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
-    """A text file that takes the place of `path` once all is written."""
-    try:
-        if path.exists() and not path.is_file():  # a pipe or /dev/stdout
-            with path.open("w", encoding="utf-8", errors="replace") as sink:
-                yield sink
-            return
-        draft = path.with_name(f".{path.name}.part")
-        try:
-            with draft.open("w", encoding="utf-8", errors="replace", newline="\n") as sink:
-                yield sink
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as exc:
-        raise UsageError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that hold something, with their numbers from 1."""
-    try:
-        with path.open("rb") as source:
-            for number, line in enumerate(source, start=1):
-                text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-                if text.strip():
-                    yield number, text
-    except OSError as exc:
-        raise UsageError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
-
-
-def _object(line: bytes) -> dict[str, object]:
-    try:
-        value = json.loads(line.decode())
-    except UnicodeDecodeError as exc:
-        raise InvalidInput("not UTF-8") from exc
-    except (ValueError, RecursionError) as exc:
-        raise InvalidInput("not JSON") from exc
-    if not isinstance(value, dict):
-        raise InvalidInput("not a JSON object")
-    return value
-
-
-def _paper(entry: dict[str, object]) -> _Paper:
-    name, title, abstract = _id(entry), entry.get("title"), entry.get("abstract")
-    if not isinstance(title, str):
-        raise InvalidInput("lacks a title")
-    return _Paper(id=name, title=title, abstract=abstract if isinstance(abstract, str) else "")
-
-
-def _wanted(entry: dict[str, object]) -> _Wanted:
-    name, keywords = _id(entry), entry.get("keywords")
-    if not isinstance(keywords, list):
-        raise InvalidInput("lacks keywords, a list of phrases")
-    return _Wanted(id=name, keywords=_phrases(keywords), exclude=_phrases(entry.get("exclude")))
-
-
-def _phrases(values: object) -> tuple[str, ...]:
-    """The distinct phrases of a list that hold a word; what is no text is ignored."""
-    listed = values if isinstance(values, list) else []
-    return tuple(dict.fromkeys(v for v in listed if isinstance(v, str) and tokens(v)))
-
-
-def _id(entry: dict[str, object]) -> str:
-    """The id as text that fits one cell of the run."""
-    value = entry.get("id")
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
-        raise InvalidInput("lacks an id")
-    name = str(value)
-    if not name.isprintable():  # a tab would add a column, an escape sequence reach a terminal
-        raise InvalidInput("the id holds a tab or another character that is not printable")
-    return name
 
 
 def _spelled(text: str, words: Sequence[Token], asked: Query) -> list[str]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from digest.domain.tiers import Tier
 from digest.errors import UsageError
-from digest.services.rank import BadLine, RankRequest, rank
+from digest.services.rank import RankRequest, rank
+from digest.services.rankfiles import BadLine
 
 PAPERS = [
     {"id": "a", "title": "Continual learning of graphs", "abstract": "We study forgetting."},
@@ -185,6 +187,41 @@ def test_more_interests_than_a_chunk_are_all_ranked_in_order(bench: Bench) -> No
     names = [f"i{n:03}" for n in range(600)]
     bench.rank(PAPERS, *(wanting("protein", name=name) for name in names))
     assert [cells[0] for cells in bench.run] == names
+
+
+def test_an_interest_of_thousands_of_keywords_takes_no_more_memory(bench: Bench) -> None:
+    papers = [{"id": str(n), "title": "Owl", "abstract": ""} for n in range(1_000)]
+    tracemalloc.start()
+    try:
+        bench.rank(papers, wanting(*(f"fox {n}" for n in range(1_500)), "owl"), top=1)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert bench.papers == ["0"]
+    assert peak < 50_000_000  # four figures for each keyword and paper would be as much
+
+
+@pytest.mark.parametrize("texts", [1, 2, 3])
+def test_scoring_by_and_by_gives_what_scoring_at_once_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: int
+) -> None:
+    few = ("graphs", "Graph", "forgetting", "few shot")  # the first two say the same
+    interests = [wanting(*few), wanting("owls", name="j"), wanting(*reversed(few), name="k")]
+    request = RankRequest(
+        papers=write(tmp_path / "p.jsonl", PAPERS),
+        interests=write(tmp_path / "i.jsonl", interests),
+        tier=Tier.CORE,
+    )
+    told: list[tuple[str, str]] = []
+    for name in ("whole.tsv", "parts.tsv"):
+        run = tmp_path / name
+        rank(request, output=run, stdout=io.StringIO(), explain=True)
+        told.append((run.read_text(), (tmp_path / f"{name}.explain.jsonl").read_text()))
+        monkeypatch.setattr("digest.services.rank._TEXTS", texts)
+    assert told[0] == told[1]
+    reasons = [json.loads(line) for line in told[0][1].splitlines()]
+    led = {row["interest"]: row["keyword"] for row in reasons if row["paper"] == "b"}
+    assert led == {"i": "graphs", "k": "Graph"}
 
 
 def a_request(folder: Path) -> RankRequest:
