@@ -100,7 +100,7 @@ def _pick_lines(pick: "Pick", title: str, width: int) -> Iterator[str]:
 
 def _summary(done: "Backtest", width: int) -> Iterator[str]:
     from digest.domain.interests import written
-    from digest.services.backtest import wanted
+    from digest.services.backtest import brought, wanted
 
     if not done.days:
         yield f"{done.subscriber.email}: none of these days is one of theirs"
@@ -113,7 +113,7 @@ def _summary(done: "Backtest", width: int) -> Iterator[str]:
     )
     for interest in wanted(done.subscriber):
         matched = sum(interest in day.matched for day in done.days)
-        picked = sum(pick.reason.interest == interest.text for d in done.days for pick in _picks(d))
+        picked = sum(brought(interest, pick.reason) for day in done.days for pick in _picks(day))
         told = (
             f"{_count(picked, 'paper')}, matched on {_count(matched, 'day')}"
             if matched

@@ -3,7 +3,8 @@
 Each day is composed as it stood: the papers first seen in the window before the subscriber's hour,
 trends as of then. What an earlier day of the backtest would have sent counts as sent, whatever the
 ledger holds. Feedback counts from the instant it was given; a word that was taken back since is
-gone from all days. Two things are those of today: the interests, and how common each word is.
+gone from all days. What the whole store teaches is that of today, papers of later days included:
+how common each word is (the statistics), and what each acronym stands for. So are the interests.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +14,10 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.domain.digests import Digest, Skip, SkipReason
+from digest.domain.digests import Digest, Reason, Skip, SkipReason, Where
 from digest.domain.editions import Edition, EditionId
 from digest.domain.feedback import Vote
-from digest.domain.interests import Interest
+from digest.domain.interests import Interest, InterestKind
 from digest.domain.papers import Paper, PaperId
 from digest.domain.schedule import Schedule, instant_on, is_chosen, local_date
 from digest.domain.subscribers import EmptyDay, Subscriber
@@ -31,6 +32,11 @@ from digest.store.papers import papers_by_id
 MOST_DAYS = 366
 
 _NO_EDITION = EditionId(0)
+_PLACES = {
+    InterestKind.AUTHOR: Where.AUTHOR,
+    InterestKind.CATEGORY: Where.CATEGORY,
+    InterestKind.VENUE: Where.VENUE,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +95,18 @@ class _Pool:
 def wanted(subscriber: Subscriber) -> tuple[Interest, ...]:
     """The interests that are no exclusions."""
     return tuple(i for i in subscriber.interests if not i.excluded)
+
+
+def brought(interest: Interest, reason: Reason) -> bool:
+    """Whether a pick with this reason is there for the interest: an author and a phrase may be
+    spelled alike.
+    """
+    if reason.interest != interest.label:
+        return False
+    if interest.kind is InterestKind.ALL:
+        return True
+    place = _PLACES.get(interest.kind)
+    return reason.where is place if place else reason.where not in _PLACES.values()
 
 
 def backtest(

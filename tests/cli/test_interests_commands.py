@@ -93,6 +93,23 @@ def test_backtest_tells_each_day_with_reasons_and_a_summary(desk: Desk) -> None:
     assert all(len(line) <= 80 for line in lines)
 
 
+def test_backtest_counts_exact_words_and_tells_them_from_what_is_spelled_alike(desk: Desk) -> None:
+    by = {"Notes on tea": "Ada Lovelace", "On robots": "Alan Turing", "A tale": "Max Robots"}
+    rows = (
+        {"id": title, "title": title, "abstract": "Leaves.", "authors": [author]}
+        for title, author in by.items()
+    )
+    desk.write("papers.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    desk.ok("fetch", "--file", "papers.jsonl", "--format", "jsonl")
+    _reader(desk, "-i", '"notes on"', "-i", "author:robots", "-i", "robots", "--hour", "0")
+    lines = _backtest(desk, "--days", "1", "--now", _tomorrow(desk))
+    assert [line for line in lines if ", matched on" in line] == [
+        '  "notes on": 1 paper, matched on 1 day',
+        "  author:robots: 1 paper, matched on 1 day",
+        "  robots: 1 paper, matched on 1 day",
+    ]
+
+
 def _tomorrow(desk: Desk) -> str:
     """The midnight after the papers came."""
     seen = desk.ok("papers", "list", "--json", "--limit", "1").json[0]["first_seen_at"]
