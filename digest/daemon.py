@@ -47,7 +47,12 @@ class Daemon:
         self._stop.set()
 
     def run(self) -> None:
-        """Tick until SIGTERM or SIGINT; messages in flight are finished first."""
+        """Tick until SIGTERM or SIGINT; messages in flight are finished first.
+
+        Raises UsageError for a tier that is not installed, WeightsError where its files are
+        damaged: before anything ran, for no later tick could compose either.
+        """
+        missing = self._app.composer.note
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         scheduler = BackgroundScheduler(timezone="UTC")
@@ -65,8 +70,8 @@ class Daemon:
             )
         scheduler.start()
         log.info("started", tick_s=tick_s, sources=len(self._app.settings.sources))
-        if note := self._app.composer.note:
-            log.warning(note)
+        if missing:
+            log.warning(missing)
         self._stop.wait()
         log.info("stopping")
         drained = self._drain(scheduler)

@@ -46,7 +46,9 @@ class SchemaMismatch(StoreError):
 
 
 class WeightsError(DigestError):
-    """A model's weights are damaged or missing; the text names the package to install again."""
+    """A model's weights are damaged or missing; the text names the package to install again. Exit
+    code 2.
+    """
 
 
 class SourceError(DigestError):

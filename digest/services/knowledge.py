@@ -3,6 +3,7 @@ what papers talked of lately. Kept between editions, so that only new papers are
 """
 
 from itertools import islice
+from threading import Lock
 
 from sqlmodel import Session
 
@@ -28,6 +29,7 @@ class Knowledge:
     def __init__(self, tier: Tier) -> None:
         self._tier = tier
         self._equipment: Equipment | None = None
+        self._equipping = Lock()
         self._statistics = Statistics.of(())
         self._acronyms = Acronyms.of(())
         self._read_up_to = PaperId(0)
@@ -68,6 +70,7 @@ class Knowledge:
 
     def _equipped(self) -> Equipment:
         """What the tier works with, loaded when it is first needed."""
-        if self._equipment is None:
-            self._equipment = equip(self._tier)
-        return self._equipment
+        with self._equipping:  # several threads may ask, and loading takes time and memory
+            if self._equipment is None:
+                self._equipment = equip(self._tier)
+            return self._equipment

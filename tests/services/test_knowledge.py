@@ -1,7 +1,10 @@
 """What the store teaches the ranker: read once, used in every digest, on either engine."""
 
 import signal
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,11 +18,12 @@ from digest.domain.editions import Edition, EditionId
 from digest.domain.interests import interest
 from digest.domain.subscribers import Status
 from digest.domain.tiers import Tier
-from digest.errors import UsageError
+from digest.errors import UsageError, WeightsError
 from digest.ranking.edition import THRESHOLD
 from digest.services.collect import keep
 from digest.services.compose import Composer, Policy, Who
 from digest.services.knowledge import Knowledge
+from digest.services.tiers import Equipment
 from digest.settings import load
 from digest.store.contents import paper_ids
 from digest.store.database import reading, transaction
@@ -222,3 +226,50 @@ def test_a_daemon_says_once_what_is_missing(
         daemon.tick()
     told = [entry for entry in logs if "pip install" in entry["event"]]
     assert [entry["log_level"] for entry in told] == ["warning"] * notes
+
+
+def test_threads_that_ask_at_once_are_given_the_same_equipment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both = threading.Barrier(2)
+    loaded = iter(("first", "second"))
+
+    def equip(_tier: Tier) -> Equipment:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # passed only where another thread loads at the same time
+        return Equipment(note=next(loaded))
+
+    monkeypatch.setattr("digest.services.knowledge.equip", equip)
+    knowledge = Knowledge(Tier.AUTO)
+    with ThreadPoolExecutor(2) as pool:
+        notes = list(pool.map(lambda _n: knowledge.note, range(2)))
+    assert notes == ["first", "first"]
+
+
+def _refusal(desk: Desk) -> str:
+    """What `digest run` says where it refuses to start."""
+    desk.write("config.toml", '[[sources]]\nname = "p"\nkind = "jsonl"\npath = "p.jsonl"\n')
+    desk.write("p.jsonl", "")
+    ended = desk.run("run")
+    assert ended.code == 2
+    assert "started" not in ended.err
+    assert not [one.name for one in threading.enumerate() if "APScheduler" in one.name]
+    return ended.err
+
+
+def test_a_daemon_without_its_tier_refuses_before_anything_runs(
+    desk: Desk, no_words: None, signals: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIGEST_RANKING__TIER", "semantic")
+    assert _refusal(desk).startswith("error: tier semantic: the package wordllama is not installed")
+
+
+def test_a_daemon_with_damaged_weights_refuses_before_anything_runs(
+    desk: Desk, signals: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged() -> None:
+        raise WeightsError("weights are damaged: install the package wordllama again")
+
+    monkeypatch.setattr("digest.services.tiers.static_embedder", damaged)
+    told = _refusal(desk)
+    assert told == "error: weights are damaged: install the package wordllama again\n"
