@@ -14,7 +14,7 @@ from scipy import sparse
 from digest.ranking.compounds import Compounds
 from digest.ranking.features import features
 from digest.ranking.lexical import Lexical, Query
-from digest.ranking.meaning import Meaning
+from digest.ranking.meaning import Meaning, cosines, on_grid
 from digest.ranking.profiles import Profile, Profiles, likeness
 from digest.ranking.statistics import Statistics, Text
 from digest.ranking.vocabulary import tokens
@@ -95,10 +95,10 @@ class Corpus:
         self._lexical = Lexical(fields, statistics)
         self.vectors = features(texts, statistics)
         self._profiles = Profiles(self.vectors)
-        self._meanings = [sense.meaning.of_papers(pool) for sense in understanding.senses]
+        self._meanings = [on_grid(sense.meaning.of_papers(pool)) for sense in understanding.senses]
 
     def look(self, phrases: Sequence[str]) -> Look:
-        """Find the phrases in all ways."""
+        """Find the phrases in all ways: each the same alone as among others."""
         queries = [Query.of(self._compounds.parted(tokens(phrase))) for phrase in phrases]
         lexical = self._lexical.score(queries)
         asked = features([("", phrase) for phrase in phrases], self._statistics)
@@ -109,7 +109,7 @@ class Corpus:
             profiles=profiles,
             likeness=likeness(profiles, self.vectors[: self.size]),
             nearness=[
-                np.clip(sense.meaning.of_phrases(phrases) @ papers.T, 0.0, 1.0).astype(np.float64)
+                np.clip(cosines(on_grid(sense.meaning.of_phrases(phrases)), papers), 0.0, 1.0)
                 for sense, papers in zip(self.understanding.senses, self._meanings, strict=True)
             ],
         )

@@ -22,6 +22,9 @@ Vectors = NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Vectors]
 """Texts → vectors (texts, dimensions), zeros for a text that says nothing."""
 
+_GRID = 2.0**22
+_BLOCK = 8_192
+
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)*")
 
 
@@ -91,6 +94,28 @@ def unit(vectors: Vectors) -> Vectors:
     sound = np.isfinite(lengths) & (lengths > 0)
     result: Vectors = np.where(sound, vectors / np.where(sound, lengths, 1), 0).astype(np.float32)
     return result
+
+
+def on_grid(vectors: Vectors) -> Vectors:
+    """The same to 22 binary places, which is about what 32 bits hold."""
+    kept: Vectors = (np.round(vectors * np.float32(_GRID)) / np.float32(_GRID)).astype(np.float32)
+    return kept
+
+
+def cosines(phrases: Vectors, papers: Vectors) -> NDArray[np.float64]:
+    """The cosine of each phrase and each paper (phrases, papers), both `on_grid` at unit length.
+
+    To the last bit the same however many phrases are asked at once: products of such numbers, and
+    their sums, have 44 binary places at most, which 64 bits hold exactly, so the order in which a
+    library adds them up, which the shape decides, is of no account. Sums of 32 bits differ in the
+    seventh place; to round those apart differ again, wherever a value lies near the edge.
+    """
+    found = np.empty((len(phrases), len(papers)))
+    asked = phrases.astype(np.float64)
+    for start in range(0, len(papers), _BLOCK):
+        block = papers[start : start + _BLOCK].astype(np.float64)
+        np.matmul(asked, block.T, out=found[:, start : start + _BLOCK])
+    return found
 
 
 def _words(text: str) -> list[str]:

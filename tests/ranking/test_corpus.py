@@ -1,14 +1,17 @@
 """A corpus: a pool that is ranked, earlier papers that teach, and phrases looked up in all ways."""
 
 from collections.abc import Iterable, Sequence
+from random import Random
 
 import numpy as np
 import pytest
 
+from digest.domain.tiers import Tier
 from digest.ranking.corpus import Sense, Understanding, Weight
 from digest.ranking.meaning import Vectors
 from digest.ranking.soft import LEAST_LIKENESS
-from digest.ranking.statistics import Text
+from digest.ranking.statistics import Statistics, Text
+from digest.services.tiers import equip
 from tests.ranking.corpora import DECODING, FOREIGN, UNNAMED, corpus_of
 
 
@@ -59,6 +62,23 @@ def test_nearness_is_the_cosine_cut_off_at_0() -> None:
 def test_a_sense_is_asked_about_the_pool_alone() -> None:
     found = corpus_of([("red", "")], earlier=[("red", ""), ("blue", "")], understanding=RED)
     assert found.look(["red"]).nearness[0].shape == (1, 1)
+
+
+def test_each_of_60_phrases_is_found_alone_as_in_a_batch() -> None:
+    rng = Random(1)
+    words = sorted({word for title, text in DECODING for word in f"{title} {text}".split()})
+    texts = [
+        (" ".join(rng.sample(words, 5)), " ".join(rng.choices(words, k=60))) for _ in range(300)
+    ]
+    phrases = [" ".join(rng.sample(words, rng.choice((1, 2, 3, 9)))) for _ in range(60)]
+    understanding = equip(Tier.SEMANTIC).understanding(Statistics.of(texts))
+    corpus = corpus_of(texts, understanding=understanding)
+    batch = corpus.look(phrases)
+    for number, phrase in enumerate(phrases):
+        alone = corpus.look([phrase])
+        assert (alone.lexical != batch.lexical[[number]]).nnz == 0
+        assert np.array_equal(alone.likeness[0], batch.likeness[number])
+        assert np.array_equal(alone.nearness[0][0], batch.nearness[0][number])
 
 
 def test_names_and_sentences_have_weights_of_their_own() -> None:
