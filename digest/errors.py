@@ -46,9 +46,7 @@ class SchemaMismatch(StoreError):
 
 
 class WeightsError(DigestError):
-    """A model's weights are damaged or missing; the text names the package to install again. Exit
-    code 2.
-    """
+    """A model's weights are damaged or missing; the text names the package to install again."""
 
 
 class SourceError(DigestError):

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from digest.cli.output import fail, note
-from digest.errors import ConfigError, DigestError, InvalidInput, UsageError, WeightsError
+from digest.errors import ConfigError, DigestError, InvalidInput, UsageError
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -61,7 +61,7 @@ def exit_codes() -> Iterator[None]:
     except TyperException as exc:
         _wrong_usage(exc)
         sys.exit(Exit.USAGE)
-    except (ConfigError, UsageError, InvalidInput, WeightsError) as exc:
+    except (ConfigError, UsageError, InvalidInput) as exc:
         fail(str(exc))
         sys.exit(Exit.USAGE)
     except DigestError as exc:

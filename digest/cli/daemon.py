@@ -9,10 +9,14 @@ def run() -> None:
     SIGTERM finishes the messages in flight first. Example: digest run
     """
     from digest.daemon import Daemon
+    from digest.errors import ConfigError, WeightsError
     from digest.logs import configure
 
     app = open_app()
     configure(app.settings.log.level, app.settings.log.format)
     app.engine.dispose()  # a store that is not ours, or is not there, ends it here
     app.mailroom.check()
-    Daemon(app).run()
+    try:
+        Daemon(app).run()
+    except WeightsError as exc:  # no start in a loop would mend it: as wrong config
+        raise ConfigError(str(exc)) from exc
