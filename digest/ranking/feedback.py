@@ -83,6 +83,11 @@ class Tastes:
         self._spellings: dict[Text, dict[Term, tuple[int, str]]] = {}
         self._most = max(2 * MOST_VOTES, _CACHE // (4 * len(papers) + _VECTOR))
 
+    @property
+    def most(self) -> int:
+        """Of how many voted papers at a time it is kept what they are like."""
+        return self._most
+
     def learn(self, votes: Iterable[Vote]) -> None:
         """Work these votes' papers out now: many at once take less time than one by one."""
         wanted = dict(islice({vote.paper_id: vote for vote in votes}.items(), self._most))
@@ -115,9 +120,11 @@ class Tastes:
 
         Those that raised it where its lift is above 1, that lowered it where it is below.
         """
+        shares = _shares(votes, now)
+        self.learn(vote for _, vote in shares)
         pulls = [
             (share * float(self._known(vote).likeness[number]), share, vote)
-            for share, vote in _shares(votes, now)
+            for share, vote in shares
         ]
         sign = 1 if sum(pull for pull, _, _ in pulls) > 0 else -1
         pulls.sort(key=lambda item: -sign * item[0])

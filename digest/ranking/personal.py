@@ -1,6 +1,6 @@
 """An edition in the order that its readers' votes make, each pick saying what moved it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import date, datetime
@@ -61,17 +61,10 @@ class PersonalRanker:
         now: datetime,
     ) -> list[Digest | Skip]:
         """As `EditionRanker.digests_for`, lifted by the votes that were given by `now` (UTC)."""
-        self.learn_votes(votes)
-        lifts = {
-            one.id: self._tastes.lift(votes[one.id], now)
-            for one in subscribers
-            if self._numbers and votes.get(one.id)
-        }
-        found = self._ranker.digests_for(subscribers, sent, days, lifts)
-        return [
-            self._told(content, votes[one.id], lifts[one.id], now) if one.id in lifts else content
-            for one, content in zip(subscribers, found, strict=True)
-        ]
+        found: list[Digest | Skip] = []
+        for group in self._groups(subscribers, votes):
+            found += self._digests_for(group, sent, days, votes, now)
+        return found
 
     def digest_for(
         self,
@@ -87,6 +80,39 @@ class PersonalRanker:
             [subscriber], {number: sent}, {number: digest_on}, {number: votes}, now
         )
         return found
+
+    def _groups(
+        self, subscribers: Sequence[Subscriber], votes: Votes
+    ) -> Iterator[Sequence[Subscriber]]:
+        """The subscribers in groups whose votes are still known when it comes to the reasons."""
+        start, voted = 0, set[PaperId]()
+        for number, one in enumerate(subscribers):
+            own = {vote.paper_id for vote in votes.get(one.id, ())} if self._numbers else set()
+            if number > start and own and len(voted | own) > self._tastes.most:
+                yield subscribers[start:number]
+                start, voted = number, set()
+            voted |= own
+        yield subscribers[start:]
+
+    def _digests_for(
+        self,
+        subscribers: Sequence[Subscriber],
+        sent: Mapping[SubscriberId, AbstractSet[PaperId]],
+        days: Mapping[SubscriberId, date],
+        votes: Votes,
+        now: datetime,
+    ) -> list[Digest | Skip]:
+        self.learn_votes({one.id: votes.get(one.id, ()) for one in subscribers})
+        lifts = {
+            one.id: self._tastes.lift(votes[one.id], now)
+            for one in subscribers
+            if self._numbers and votes.get(one.id)
+        }
+        found = self._ranker.digests_for(subscribers, sent, days, lifts)
+        return [
+            self._told(content, votes[one.id], lifts[one.id], now) if one.id in lifts else content
+            for one, content in zip(subscribers, found, strict=True)
+        ]
 
     @property
     def _tastes(self) -> Tastes:

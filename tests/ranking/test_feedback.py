@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from digest.domain.feedback import HALF_LIFE, Opinion, Vote, taste_sentence, weight
 from digest.domain.papers import Paper, PaperId
+from digest.ranking.edition import EditionRanker
 from digest.ranking.feedback import SPAN, Tastes
+from digest.ranking.personal import PersonalRanker
 from digest.ranking.statistics import Statistics
-from tests.builders import NOON, a_paper
+from tests.builders import NOON, a_paper, a_subscriber
 
 VIDEO = (
     "Video diffusion at scale", "Long video diffusion", "Faster video diffusion models",
@@ -311,3 +313,44 @@ def test_five_votes_on_a_topic_bring_its_other_papers_earlier(shared: Path) -> N
     # measured: 947 to 671 of 1,995 by more, 1,153 by less
     assert more.mean() < 0.75 * before.mean()
     assert less.mean() > 1.15 * before.mean()
+
+
+def test_a_reason_works_out_all_forgotten_votes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tastes, sizes = fresh(), worked_out(monkeypatch)
+    votes = [a_vote(f"Video diffusion {n}") for n in range(9)]
+    assert tastes.why(votes, 1, NOON) == fresh().why(votes, 1, NOON) != ()
+    assert sizes == [9, 9]
+
+
+def test_votes_beyond_what_is_kept_are_worked_out_once_for_each_reader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    readers = [a_subscriber(f"r{n}@x.example", "video", number=n) for n in range(1, 7)]
+    votes = {
+        one.id: [a_vote(f"Video diffusion {one.id} {n}") for n in range(10)] for one in readers
+    }
+    days = {one.id: NOON.date() for one in readers}
+
+    def digests() -> list[object]:
+        ranker = PersonalRanker(EditionRanker(some_papers(), STATISTICS, {}), STATISTICS)
+        return list(ranker.digests_for(readers, {}, days, votes, NOON))
+
+    roomy, sizes = digests(), worked_out(monkeypatch)
+    monkeypatch.setattr("digest.ranking.feedback.MOST_VOTES", 10)
+    monkeypatch.setattr("digest.ranking.feedback._CACHE", 0)  # 2 readers' votes
+    assert digests() == roomy
+    assert all(pick.reason.taste for one in roomy for pick in one.picks)  # type: ignore[attr-defined]
+    assert sizes == [20, 20, 20]
+
+
+def worked_out(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many votes were worked out at a time, from now on."""
+    sizes: list[int] = []
+    real = Tastes._worked_out
+
+    def noted(self: Tastes, votes: Sequence[Vote]) -> object:
+        sizes.append(len(votes))
+        return real(self, votes)
+
+    monkeypatch.setattr(Tastes, "_worked_out", noted)
+    return sizes
