@@ -33,10 +33,10 @@ def record(
     """
     with transaction(engine) as session:
         subscribers.by_id(session, subscriber_id, lock=True)
-        found = shelf.papers_by_id(session, [paper_id]).get(paper_id)
+        found = shelf.held(session, paper_id)
         if found is None:
             raise NotFound(f"no paper has the id {paper_id}: it may have been pruned")
-        stands = feedback.record(session, subscriber_id, found.id, opinion, channel=channel, at=at)
+        stands = feedback.record(session, subscriber_id, found, opinion, channel=channel, at=at)
         if dry_run:
             session.rollback()
     return stands

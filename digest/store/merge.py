@@ -249,8 +249,12 @@ def _alias_row(work: Work, name: Name) -> dict[str, object]:
 def _absorb(session: Session, old: PaperId, new: PaperId) -> None:
     """Move all that hangs on the paper `old` to `new`, and remember what became of it.
 
-    Where both have the same title or reading, the kept paper's stays.
+    Where both have the same title or reading, the kept paper's stays. Both are locked
+    first: a vote that another transaction is writing on either is waited for, and whoever votes
+    after that waits and finds the survivor (`papers.held`). SQLite has one writer anyhow.
     """
+    both = select(_papers.c.id).where(_papers.c.id.in_((old, new))).order_by(_papers.c.id)
+    session.execute(both.with_for_update())
     for rows, same in (
         (_aliases, ("scheme", "value", "surname")),
         (_signals, ("source_id", "listed_on", "read_at")),

@@ -68,6 +68,21 @@ def surviving(session: Session, ids: Iterable[PaperId]) -> dict[PaperId, PaperId
     return {old: became.get(old, old) for old in wanted}
 
 
+def held(session: Session, asked: PaperId) -> PaperId | None:
+    """The paper that id is now, kept from being merged or pruned until the transaction ends; None
+    where it is unknown or pruned.
+    """
+    while True:
+        (current,) = surviving(session, [asked]).values()
+        row = select(_papers.c.id).where(_papers.c.id == current)
+        locked = row.with_for_update(read=True, key_share=True)  # what a foreign key takes
+        if session.execute(locked).first() is not None:
+            return current
+        # gone while it was waited for: READ COMMITTED shows the next statement what became of it
+        if surviving(session, [asked])[asked] == current:
+            return None
+
+
 def recent_papers(session: Session, limit: int = 50, offset: int = 0) -> list[Paper]:
     """The papers last seen first; `limit` 0 gives all."""
     return _read(session, _latest_first(select(_papers), limit).offset(offset))

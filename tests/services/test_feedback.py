@@ -1,9 +1,12 @@
 """Feedback through the service: unknown ids are named, merged ones followed, erased ones gone."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from time import monotonic
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from digest.domain.feedback import Opinion
 from digest.domain.papers import PaperId
@@ -13,10 +16,11 @@ from digest.ranking.feedback import Tastes
 from digest.ranking.statistics import Statistics
 from digest.services import feedback as votes
 from digest.services import subscribe
+from digest.store import feedback as stored
 from digest.store import subscribers
-from digest.store.database import reading, transaction
+from digest.store.database import open_engine, reading, transaction
 from digest.store.merge import merge_batch
-from digest.store.papers import recent_papers
+from digest.store.papers import held, recent_papers
 from digest.store.subscribers import NewSubscriber
 from tests.builders import NOON, a_batch, a_listing
 
@@ -32,6 +36,10 @@ def merge(engine, *listings) -> list[PaperId]:
 
 @pytest.fixture
 def ada(engine) -> SubscriberId:
+    return a_reader(engine)
+
+
+def a_reader(engine) -> SubscriberId:
     with transaction(engine) as session:
         new = NewSubscriber(email="ada@example.com", status=Status.ACTIVE)
         return subscribers.add(session, new, NOON).id
@@ -97,6 +105,81 @@ def test_a_vote_by_an_old_link_counts_for_the_paper_that_stayed(engine, ada):
     votes.record(engine, ada, left, Opinion.MORE, at=NOON + timedelta(1), channel=Channel.LINK)
     (given,) = votes.listed(engine, ada)
     assert (given.vote.paper_id, given.vote.opinion) == (left, Opinion.MORE)
+
+
+def one_work_twice(engine) -> list[PaperId]:
+    merge(engine, a_listing("First Title", authors=()))
+    return merge(engine, a_listing("Second Title", arxiv="2603.00009", authors=()))
+
+
+UNITING = a_batch(a_listing("First Title", arxiv="2603.00009", authors=()))
+
+
+def given(engine, ada) -> list[tuple[PaperId, Opinion]]:
+    return [(one.vote.paper_id, one.vote.opinion) for one in votes.listed(engine, ada)]
+
+
+def test_a_vote_that_meets_a_merge_under_way_is_for_the_paper_that_stays(postgres_url, now_waits):
+    engine = open_engine(postgres_url)
+    ada, old = a_reader(engine), one_work_twice(engine)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as session:
+            merge_batch(session, UNITING, NOON)
+            (left,) = (paper.id for paper in recent_papers(session, 0))
+            (gone,) = set(old) - {left}
+            voting = pool.submit(votes.record, engine, ada, gone, Opinion.LESS, **LINK)
+            now_waits(engine)
+        assert voting.result(timeout=10)
+    assert given(engine, ada) == [(left, Opinion.LESS)]
+    engine.dispose()
+
+
+def test_a_merge_that_meets_a_vote_under_way_takes_it_along(postgres_url, now_waits):
+    engine = open_engine(postgres_url)
+    ada, old = a_reader(engine), one_work_twice(engine)
+
+    def unite() -> PaperId:
+        with transaction(engine) as session:
+            merge_batch(session, UNITING, NOON)
+            return recent_papers(session, 0)[0].id
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as session:
+            for paper in old:  # on both, as it is the merge that decides which one stays
+                assert held(session, paper) == paper
+            uniting = pool.submit(unite)
+            now_waits(engine)
+            for paper in old:
+                stored.record(session, ada, paper, Opinion.LESS, **LINK)
+        left = uniting.result(timeout=10)
+    assert given(engine, ada) == [(left, Opinion.LESS)]
+    engine.dispose()
+
+
+def test_a_paper_that_was_pruned_is_not_voted_on(engine, ada, papers):
+    with transaction(engine) as session:
+        session.execute(text("DELETE FROM papers WHERE id = :id"), {"id": papers[0]})
+    with pytest.raises(NotFound, match="pruned"):
+        votes.record(engine, ada, papers[0], Opinion.MORE, **LINK)
+
+
+@pytest.fixture
+def now_waits() -> Callable[[Engine], None]:
+    """Returns once a statement on that server's database waits for another's lock."""
+
+    def wait(engine: Engine) -> None:
+        end = monotonic() + 10
+        waiting = text(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        while monotonic() < end:
+            with engine.connect() as connection:
+                if connection.execute(waiting).scalar_one():
+                    return
+        raise AssertionError("nothing waited")
+
+    return wait
 
 
 def test_an_erased_subscribers_votes_are_gone(engine, ada, papers):
