@@ -149,7 +149,6 @@ def test_less_on_a_near_copy_lowers_a_paper_but_does_not_bar_it(engine: Engine) 
     assert order(engine, first)[0] == ROBOTS[2]
     vote(engine, f"{ROBOTS[2]}: a revision", opinion=LESS)
     picks = composed(engine)
-    assert order(engine, picks).index(ROBOTS[2]) > 0
     assert len(picks) == len(first)
     (lowered,) = [p for p in picks if p.paper_id == first[0].paper_id]
     assert lowered.score < first[0].score and lowered.relevance == first[0].relevance
