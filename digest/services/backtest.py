@@ -129,7 +129,7 @@ def backtest(
         subscriber = _with(subscribers.by_email(session, email), terms)
         votes = [given.vote for given in feedback.listed(session, subscriber.id, 0)]
         knowledge = Knowledge(terms.tier)
-        knowledge.learn(session)
+        knowledge.learn(session, now)
     sent: set[PaperId] = set()
     done: list[BacktestDay] = []
     for day, at in _chosen(subscriber.preferences.schedule, days, now):

@@ -249,7 +249,7 @@ class Composer:
 
     def _ranked(self, edition: Edition) -> _Pool:
         with reading(self._engine) as session:
-            self._knowledge.learn(session)
+            self._knowledge.learn(session, edition.cutoff_at)
             ranker = self._knowledge.ranker(
                 session, edition, threshold=self._policy.threshold, beyond=self._policy.beyond
             )

@@ -1,7 +1,9 @@
 """What the ranker knows of the whole store: how common words are, which of them are acronyms, and
-what papers talked of lately. Kept between editions, so that only new papers are read.
+what papers talked of lately. Kept between editions, so that as a rule only new papers are
+read.
 """
 
+from datetime import datetime, timedelta
 from itertools import islice
 from threading import Lock
 
@@ -17,10 +19,11 @@ from digest.ranking.personal import PersonalRanker
 from digest.ranking.statistics import Statistics
 from digest.services.library import trends_of
 from digest.services.tiers import Equipment, equip
-from digest.store.papers import candidates, texts_before, texts_since
+from digest.store.papers import State, candidates, state_up_to, texts_before, texts_since
 
 EARLIER = 5_000  # papers that teach what an interest is about
 _BATCH = 10_000
+_DAY = timedelta(days=1)
 
 
 class Knowledge:
@@ -30,23 +33,45 @@ class Knowledge:
         self._tier = tier
         self._equipment: Equipment | None = None
         self._equipping = Lock()
+        self._forget()
+
+    def _forget(self) -> None:
         self._statistics = Statistics.of(())
         self._acronyms = Acronyms.of(())
-        self._read_up_to = PaperId(0)
+        self._read_up_to, self._read = PaperId(0), 0
+        self._state = State()
+        self._begun_at: datetime | None = None
 
     @property
     def note(self) -> str | None:
         """What is missing for a better ranking."""
         return self._equipped().note
 
-    def learn(self, session: Session) -> None:
-        """Read the papers that came since the last time."""
+    def learn(self, session: Session, at: datetime) -> None:
+        """Read the papers that came since the last time, for an edition of the instant `at`.
+
+        All are read anew where one of those read has changed or gone since, and after a day in any
+        case: what a daemon knows must be what a fresh process would learn.
+        """
+        if self._begun_at is None or abs(at - self._begun_at) >= _DAY or self._is_stale(session):
+            self._forget()
+            self._begun_at = at
+        # first: what changes while this reads is taken as changed the next time
+        self._state = state_up_to(session)
         fresh = texts_since(session, self._read_up_to)
         while rows := list(islice(fresh, _BATCH)):
             texts = [(title, abstract) for _, title, abstract in rows]
             self._statistics = self._statistics + Statistics.of(texts)
             self._acronyms = self._acronyms + Acronyms.of(texts)
             self._read_up_to = rows[-1][0]
+            self._read += len(rows)
+
+    def _is_stale(self, session: Session) -> bool:
+        """Whether a paper that was read has been pruned, merged away or changed since."""
+        now = state_up_to(session, self._read_up_to)
+        known = self._state.updated_at
+        is_newer = now.updated_at is not None and (known is None or now.updated_at > known)
+        return now.papers != self._read or is_newer
 
     def ranker(
         self, session: Session, edition: Edition, *, threshold: float, beyond: int

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -27,6 +27,16 @@ _merged = table(MergedPaperRow)
 # In these very words: SQLite takes a partial index only where the query repeats its condition.
 IS_IDENTIFIER = text("scheme <> 'title'")
 IS_TITLE = text("scheme = 'title'")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """How many papers there are, and when one of them was last changed: as ids are never given
+    twice, papers that were pruned, merged away or written anew show in it.
+    """
+
+    papers: int = 0
+    updated_at: datetime | None = None
 
 
 def candidates(session: Session, edition: Edition) -> list[Paper]:
@@ -136,6 +146,15 @@ def texts_since(
         for number, title, abstract in rows:
             yield PaperId(number), title, abstract
         after_id = rows[-1][0]
+
+
+def state_up_to(session: Session, last_id: PaperId | None = None) -> State:
+    """The state of the papers with ids up to `last_id`, or of all."""
+    found = select(func.count(), func.max(_papers.c.updated_at)).select_from(_papers)
+    if last_id is not None:
+        found = found.where(_papers.c.id <= last_id)
+    papers, updated_at = session.execute(found).one()
+    return State(papers=papers, updated_at=updated_at)
 
 
 def latest_texts(session: Session, limit: int) -> Iterator[tuple[str, str]]:

@@ -2,13 +2,14 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
+from sqlmodel import Session
 from structlog.testing import capture_logs
 
 from digest.app import App
@@ -16,6 +17,7 @@ from digest.daemon import Daemon
 from digest.domain.digests import Digest, Where
 from digest.domain.editions import Edition, EditionId
 from digest.domain.interests import interest
+from digest.domain.papers import PaperId
 from digest.domain.subscribers import Status
 from digest.domain.tiers import Tier
 from digest.errors import UsageError, WeightsError
@@ -28,7 +30,7 @@ from digest.settings import load
 from digest.store.contents import paper_ids
 from digest.store.database import reading, transaction
 from digest.store.ledger_read import list_deliveries
-from digest.store.papers import papers_by_id, texts_before
+from digest.store.papers import count_papers, papers_by_id, texts_before, texts_since
 from digest.store.subscribers import NewSubscriber, add_many
 from tests.builders import NOON, a_batch, a_listing, a_subscriber, some_interests
 from tests.commands import Desk
@@ -67,7 +69,7 @@ def picked(
     """Title and place of each pick of a digest; none where nothing matched."""
     knows = knowledge or Knowledge(Tier.CORE)
     with reading(engine) as session:
-        knows.learn(session)
+        knows.learn(session, NOON)
         ranker = knows.ranker(session, EDITION, threshold=THRESHOLD, beyond=0)
     wanted = tuple(interest(p.removeprefix("-"), excluded=p.startswith("-")) for p in phrases)
     reader = a_subscriber("ada@example.com", interests=wanted)
@@ -89,9 +91,64 @@ def test_papers_are_read_once_and_new_ones_with_the_next_look(engine: Engine) ->
         if texts:
             came(engine, texts)
         with reading(engine) as session:
-            knowledge.learn(session)
+            knowledge.learn(session, NOON)
         assert knowledge._statistics.documents == known
     assert knowledge._statistics.stems["owl"] == 1
+
+
+def learnt(engine: Engine, knowledge: Knowledge, at: datetime = NOON) -> tuple[object, ...]:
+    with reading(engine) as session:
+        knowledge.learn(session, at)
+    known = knowledge._statistics
+    return known.documents, dict(known.stems), knowledge._acronyms
+
+
+def pruned(engine: Engine) -> None:
+    with transaction(engine) as session:
+        session.execute(text("DELETE FROM papers WHERE id = (SELECT min(id) FROM papers)"))
+
+
+def merged_away(engine: Engine) -> None:
+    keep(engine, a_batch(a_listing("First Title", arxiv="2603.00009", authors=())), NOON)
+
+
+def written_anew(engine: Engine) -> None:
+    longer = "Now we talk of zebras at great length, and of the newts that they meet. " * 9
+    keep(engine, a_batch(a_listing("Owl Tales", arxiv="2603.00008", abstract=longer)), NOON)
+
+
+@pytest.mark.parametrize("change", [pruned, merged_away, written_anew])
+def test_a_daemon_knows_what_a_fresh_process_would_learn(
+    change: Callable[[Engine], None], engine: Engine
+) -> None:
+    came(engine, [*MEANT, *holders(3)])
+    two = a_listing("First Title", authors=()), a_listing("Owl Tales", arxiv="2603.00008")
+    keep(engine, a_batch(*two, a_listing("Second", arxiv="2603.00009", authors=())), FRESH)
+    knowledge = Knowledge(Tier.CORE)
+    before = learnt(engine, knowledge)
+    change(engine)
+    came(engine, strangers(2), NOON + timedelta(minutes=1))
+    after = learnt(engine, knowledge)
+    assert after == learnt(engine, Knowledge(Tier.CORE)) != before
+    with reading(engine) as session:
+        assert after[0] == count_papers(session)
+
+
+def test_what_only_grew_is_read_anew_after_a_day(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    def noted(session: Session, after_id: int = 0) -> Iterator[tuple[PaperId, str, str]]:
+        begun.append(after_id)
+        return texts_since(session, after_id)
+
+    monkeypatch.setattr("digest.services.knowledge.texts_since", noted)
+    came(engine, strangers(3))
+    knowledge = Knowledge(Tier.CORE)
+    for hours in (0, 0, 23, 24, 47, 48):
+        learnt(engine, knowledge, NOON + timedelta(hours=hours))
+    assert begun == [0, 3, 3, 0, 3, 0]
 
 
 def test_many_papers_are_read_in_batches_to_the_same_end(
@@ -101,9 +158,9 @@ def test_many_papers_are_read_in_batches_to_the_same_end(
     monkeypatch.setattr("digest.services.knowledge._BATCH", 5)
     batched, whole = Knowledge(Tier.CORE), Knowledge(Tier.CORE)
     with reading(engine) as session:
-        batched.learn(session)
+        batched.learn(session, NOON)
         monkeypatch.undo()
-        whole.learn(session)
+        whole.learn(session, NOON)
     assert batched._statistics.documents == 12
     assert batched._statistics.stems == whole._statistics.stems
     assert batched._acronyms == whole._acronyms
