@@ -43,6 +43,8 @@ def rank(
     """
     from digest.services import rank as service  # numpy and scipy: not for --help
 
+    if output == Path("-"):
+        output = None
     request = service.RankRequest(
         papers=papers, interests=interests, archive=archive, top=top, tier=tier
     )

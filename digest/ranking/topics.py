@@ -31,7 +31,7 @@ LEAST_FACTOR, MOST_FACTOR = 0.5, 1.5
 RELATED = 0.3
 MOST_RELATED = 0.45
 RELATED_PAPERS = 3  # of one interest in one edition
-RELATED_FROM = 1.15
+RELATED_FROM = 1.25
 ENOUGH = 10
 HELD = 0.3  # the part of its ceiling that a phrase standing once in an abstract surpasses
 

@@ -86,8 +86,7 @@ def word_names(word: str) -> tuple[str, str]:
     folded = fold(visible)
     if is_name(visible):
         name = fold(_NAME_PLURAL.sub("", visible))
-        if visible[-1] == "s" and visible[-2].islower() and not visible.islower():
-            # `AutoEncoders`, but not `3dgs`
+        if _is_plural_name(visible):
             name = _singular(name)
         return name, name
     return _singular(folded), _stemmer.stemWord(_IRREGULAR.get(folded, folded))
@@ -138,6 +137,13 @@ def fold(text: str) -> str:
 def is_name(word: str) -> bool:
     """Whether a word is spelled as an acronym or the name of a model: `RAG`, `LoRA`, `3D`."""
     return _NAME.search(word) is not None
+
+
+def _is_plural_name(word: str) -> bool:
+    """`AutoEncoders` and, of five letters or more, `AGENTS`; neither `3dgs` nor `AIDS`."""
+    if word[-1] == "S":
+        return len(word) >= 5 and word.isalpha() and word.isupper()
+    return word[-1] == "s" and word[-2].islower() and not word.islower()
 
 
 def is_ideograph(form: str) -> bool:

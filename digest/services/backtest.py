@@ -30,6 +30,7 @@ from digest.store.database import reading
 from digest.store.papers import papers_by_id
 
 MOST_DAYS = 366
+_FIRST_YEAR = 1900
 
 _NO_EDITION = EditionId(0)
 _PLACES = {
@@ -155,6 +156,8 @@ def _with(subscriber: Subscriber, terms: Terms) -> Subscriber:
 
 def _chosen(schedule: Schedule, days: int, now: datetime) -> list[tuple[date, datetime]]:
     """The chosen dates with their instants, oldest first, none of them after `now`."""
+    if now.year < _FIRST_YEAR:
+        raise InvalidInput(f"{now:%Y-%m-%d} lies before there were papers to test with")
     last = local_date(schedule, now)
     due = instant_on(schedule, last)
     if due is None or due > now:

@@ -266,11 +266,16 @@ def rank(
     written. Raises UsageError for a file that cannot be read or written, or a
     tier that is not installed.
     """
-    if explain and not output:
-        raise UsageError("--explain writes beside the run: give --output too")
+    _check(request, output, explain=explain)
     ranking = Ranking(request)
     if not output:
-        stdout.writelines(_tsv(row) for row in ranking.rows())
+        try:
+            stdout.writelines(_tsv(row) for row in ranking.rows())
+            stdout.flush()
+        except BrokenPipeError:
+            raise  # who reads has seen enough
+        except OSError as exc:
+            raise UsageError(f"stdout cannot be written: {exc.strerror or exc}") from exc
         return Outcome(bad=ranking.bad, note=ranking.note)
     with ExitStack() as files:
         run = files.enter_context(replacing(output))
@@ -281,6 +286,17 @@ def rank(
             if reasons:
                 reasons.write(json.dumps(ranking.explanation(row), ensure_ascii=False) + "\n")
     return Outcome(bad=ranking.bad, note=ranking.note)
+
+
+def _check(request: RankRequest, output: Path | None, *, explain: bool) -> None:
+    """Raise UsageError where the output would go where it must not."""
+    if explain and not output:
+        raise UsageError("--explain writes beside the run: give --output too")
+    if output and explain and output.exists() and not output.is_file():
+        raise UsageError(f"--explain writes beside the run: {output} is no regular file")
+    read = (request.papers, request.interests, request.archive)
+    if output and output.is_file() and any(p and p.exists() and p.samefile(output) for p in read):
+        raise UsageError(f"{output} is read: choose another file for the run")
 
 
 def _tsv(row: Ranked) -> str:

@@ -77,7 +77,13 @@ def wanted_line(entry: dict[str, object]) -> WantedLine:
     name, keywords = _id(entry), entry.get("keywords")
     if not isinstance(keywords, list):
         raise InvalidInput("lacks keywords, a list of phrases")
-    return WantedLine(id=name, keywords=_phrases(keywords), exclude=_phrases(entry.get("exclude")))
+    return WantedLine(id=name, keywords=_phrases(keywords), exclude=_exclusions(entry))
+
+
+def _exclusions(entry: dict[str, object]) -> tuple[str, ...]:
+    """What must not come; one phrase alone is a list of one, for nothing excluded may slip in."""
+    value = entry.get("exclude")
+    return _phrases([value] if isinstance(value, str) else value)
 
 
 @contextmanager

@@ -282,3 +282,28 @@ def test_a_real_set_is_ranked_far_better_than_by_chance(shared: Path, tmp_path: 
     asked = {query for query, _ in judged}
     found = [pair in judged for pair in run if pair[0] in asked]
     assert sum(found) / len(found) > 0.3
+
+
+def test_the_run_goes_neither_over_what_is_read_nor_beside_what_is_no_file(tmp_path: Path) -> None:
+    papers = write(tmp_path / "p.jsonl", [{"id": "p", "title": "Owls"}])
+    interests = write(tmp_path / "i.jsonl", [{"id": "i", "keywords": ["owls"], "exclude": "owls"}])
+    request = RankRequest(papers=papers, interests=interests)
+    before = papers.read_bytes()
+    with pytest.raises(UsageError, match="is read: choose another file"):
+        rank(request, output=papers, stdout=io.StringIO())
+    assert papers.read_bytes() == before
+    with pytest.raises(UsageError, match="no regular file"):
+        rank(request, output=Path("/dev/null"), stdout=io.StringIO(), explain=True)
+    with pytest.raises(UsageError, match="cannot be written: No space"):
+        wanted = write(tmp_path / "j.jsonl", [{"id": "i", "keywords": ["owls"]}])
+        rank(RankRequest(papers=papers, interests=wanted), output=None, stdout=_Full())
+    told = io.StringIO()
+    rank(request, output=None, stdout=told)
+    assert told.getvalue() == ""  # one phrase alone is excluded as a list of one is
+
+
+class _Full(io.StringIO):
+    """A stream on a full disk."""
+
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
