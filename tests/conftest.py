@@ -2,10 +2,12 @@
 
 import ipaddress
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 pytest_plugins = ["tests.stores", "tests.commands"]
 
@@ -42,3 +44,10 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         return connect(self, target)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A command that sets up logging writes to the stderr of its own test alone."""
+    yield
+    structlog.reset_defaults()
