@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from digest.ranking.static_vectors import unit_rows
 from digest.ranking.statistics import TITLE_WEIGHT, Statistics, Text
 from digest.ranking.vocabulary import STOP_WORDS, word_names
 
@@ -72,7 +73,7 @@ class WordMeaning:
         weights = (1 + np.log(np.frombuffer(counts))) * idf[columns]
         shape = (len(ends) - 1, len(numbers))
         weighed = sparse.csr_matrix((weights.astype(np.float32), columns, ends), shape=shape)
-        return unit(weighed @ self._embed(list(numbers)))
+        return unit_rows(weighed @ self._embed(list(numbers)))
 
 
 class SentenceMeaning:
@@ -86,14 +87,6 @@ class SentenceMeaning:
 
     def of_phrases(self, phrases: Sequence[str]) -> Vectors:
         return self._embed(phrases)
-
-
-def unit(vectors: Vectors) -> Vectors:
-    """The rows at unit length; a row without direction is zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    sound = np.isfinite(lengths) & (lengths > 0)
-    result: Vectors = np.where(sound, vectors / np.where(sound, lengths, 1), 0).astype(np.float32)
-    return result
 
 
 def on_grid(vectors: Vectors) -> Vectors:

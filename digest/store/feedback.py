@@ -23,7 +23,6 @@ _papers = table(PaperRow)
 
 _VALUES = {Opinion.MORE: 1, Opinion.LESS: -1, Opinion.CLICK: 0}
 _OPINIONS = {value: opinion for opinion, value in _VALUES.items()}
-_CLICK = _VALUES[Opinion.CLICK]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

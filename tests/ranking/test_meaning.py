@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from digest.ranking.meaning import SentenceMeaning, Vectors, WordMeaning, unit
+from digest.ranking.meaning import SentenceMeaning, Vectors, WordMeaning
+from digest.ranking.static_vectors import unit_rows
 from digest.ranking.statistics import Statistics
 
 TABLE = {"dog": (2, 0), "cat": (0, 1), "dogs": (1, 1), "Dog": (0, 0.5)}
@@ -80,7 +81,7 @@ def test_a_model_reads_title_and_abstract_as_sentences() -> None:
 def test_rows_come_to_unit_length_and_what_has_no_direction_to_zero() -> None:
     values = np.array([[3, 4], [0, 0], [np.nan, 1], [np.inf, 1]], np.float32)
     expected = np.array([[0.6, 0.8], [0, 0], [0, 0], [0, 0]])
-    assert unit(values) == pytest.approx(expected)
+    assert unit_rows(values) == pytest.approx(expected)
 
 
 _numbers = st.sampled_from([0.0, 1.0, -1.0, 1e-30, 1e18])

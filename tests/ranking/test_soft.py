@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from digest.ranking.corpus import Sense, Understanding, Weight
-from digest.ranking.meaning import Vectors, unit
+from digest.ranking.meaning import Vectors
 from digest.ranking.soft import LEAST_LIKENESS, soft_scores
+from digest.ranking.static_vectors import unit_rows
 from digest.ranking.statistics import Text
 from tests.ranking.corpora import DECODING, FOREIGN, UNNAMED, corpus_of
 
@@ -45,7 +46,7 @@ class Initials:
 
     def of_phrases(self, phrases: Sequence[str]) -> Vectors:
         rows = [[phrase.count(letter) for letter in "abc"] for phrase in phrases]
-        return unit(np.array(rows, np.float32).reshape(-1, 3))
+        return unit_rows(np.array(rows, np.float32).reshape(-1, 3))
 
 
 def test_the_score_of_words_and_profile_is_the_formula_worked_out_by_hand() -> None:
