@@ -25,13 +25,8 @@ from digest.services.preview import write_files
 from digest.services.rowfiles import Format
 from digest.services.transfer import import_subscribers
 from digest.settings import Loaded, Settings
-from digest.settings.sections import (
-    DeliverySettings,
-    SenderSettings,
-    SiteSettings,
-    SmtpSettings,
-    StoreSettings,
-)
+from digest.settings.mailing import DeliverySettings, SenderSettings, SmtpSettings
+from digest.settings.sections import SiteSettings, StoreSettings
 from digest.sources.reader import parse_bytes
 from digest.store import schema
 from digest.store.database import reading

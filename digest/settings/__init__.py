@@ -5,9 +5,9 @@ underscores in the environment: `smtp.password` is `DIGEST_SMTP__PASSWORD`.
 """
 
 from digest.settings.loading import CONFIG_NAME, Loaded, load, with_secrets
+from digest.settings.mailing import SmtpSettings
 from digest.settings.sections import (
     Settings,
-    SmtpSettings,
     SourceSettings,
     all_keys,
     variable,

@@ -22,7 +22,7 @@ from digest.settings.sections import PREFIX, Settings, all_keys, variable
 CONFIG_VARIABLE = "DIGEST_CONFIG"
 CONFIG_NAME = "config.toml"
 # settings of parts that this version does not have yet: allowed, and said to do nothing
-_OF_LATER = ("dkim", "web", "registration")
+_OF_LATER = ("web", "registration")
 # variables of the same prefix that are no settings
 _NOT_SETTINGS = (CONFIG_VARIABLE, "DIGEST_TEST_")
 
@@ -199,10 +199,11 @@ def _write_secrets(path: Path, values: Mapping[str, Any]) -> None:
 
 def _open_secrets(path: Path, values: Mapping[str, Any]) -> Iterator[str]:
     """Warn of secrets in a config file that everyone can read."""
-    smtp = values.get("smtp")
     held = [key for key in ("secret_keys", "pepper") if values.get(key)]
-    if isinstance(smtp, dict) and smtp.get("password"):
-        held.append("smtp.password")
+    for name, key in (("smtp", "password"), ("bounces", "imap_password")):
+        section = values.get(name)
+        if isinstance(section, dict) and section.get(key):
+            held.append(f"{name}.{key}")
     if held and path.stat().st_mode & stat.S_IROTH:
         yield f"{path} holds {', '.join(held)} and can be read by everyone: run 'chmod 600 {path}'"
 

@@ -3,94 +3,34 @@
 import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest.domain.papers import SourceKind
-from digest.domain.relay import Security, bares_password
 from digest.domain.schedule import Frequency, zone
-from digest.domain.subscribers import MOST_PAPERS, address
+from digest.domain.subscribers import MOST_PAPERS
 from digest.domain.tiers import Tier
 from digest.errors import InvalidInput
+from digest.settings.base import Section, one_line, web_url
+from digest.settings.mailing import (
+    BouncesSettings,
+    DeliverySettings,
+    DkimSettings,
+    LimitsSettings,
+    SenderSettings,
+    SmtpSettings,
+    TemplatesSettings,
+    ThemeSettings,
+)
 
 PREFIX = "DIGEST_"
-
-
-DEFAULT_PORTS = {Security.NONE: 25, Security.STARTTLS: 587, Security.TLS: 465}
-
-
-class Section(BaseModel):
-    """Base of all sections: a key that is not declared is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-def _web_url(value: str) -> str:
-    parts = urlsplit(value)
-    if value and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError(f"{value!r} is no web address: write https://host/path")
-    return value
-
-
-def _mail_address(value: str) -> str:
-    try:
-        return address(value) if value else value
-    except InvalidInput as exc:
-        raise ValueError(str(exc)) from exc
-
-
-def _one_line(value: str) -> str:
-    if any(ord(c) < 32 or ord(c) == 127 for c in value):
-        raise ValueError("holds a control character: write one plain line")
-    return value.strip()
 
 
 class StoreSettings(Section):
     """Where everything is kept."""
 
     url: str = "sqlite:///digest.sqlite3"
-
-
-class SmtpSettings(Section):
-    """The relay that takes the mails; `port` 0 is the usual port of the chosen security."""
-
-    host: str = "localhost"
-    port: int = Field(default=0, ge=0, le=65535)
-    security: Security = Security.STARTTLS
-    username: str = ""
-    password: str = Field(default="", repr=False)
-    connections: int = Field(default=4, ge=1, le=100)
-    ca_file: str = ""
-    local_hostname: str = ""
-    timeout_s: float = Field(default=60.0, gt=0)
-    data_timeout_s: float = Field(default=600.0, ge=1)  # RFC 5321 §4.5.3.2.6: at least 10 minutes
-
-    @property
-    def effective_port(self) -> int:
-        """The port to connect to."""
-        return self.port or DEFAULT_PORTS[self.security]
-
-    @model_validator(mode="after")
-    def _no_password_in_clear(self) -> Self:
-        if bares_password(self.security, self.username, self.host):
-            raise ValueError(
-                "username with security 'none' would send the password in clear: "
-                "set security to 'starttls' or 'tls'"
-            )
-        return self
-
-
-class SenderSettings(Section):
-    """Who the mails come from; `imprint` is a line under each of them."""
-
-    address: str = ""
-    name: str = "Trending papers"
-    imprint: str = ""
-
-    _checked = field_validator("address")(_mail_address)
-    _lines = field_validator("name", "imprint")(_one_line)
 
 
 class SiteSettings(Section):
@@ -101,7 +41,7 @@ class SiteSettings(Section):
     @field_validator("url")
     @classmethod
     def _checked(cls, value: str) -> str:
-        return _web_url(value.strip()).rstrip("/")
+        return web_url(value.strip()).rstrip("/")
 
 
 class DefaultsSettings(Section):
@@ -131,20 +71,13 @@ class RankingSettings(Section):
     tier: Tier = Tier.AUTO
 
 
-class DeliverySettings(Section):
-    """How the ledger is worked off."""
-
-    lease_s: float = Field(default=30.0, ge=1, le=3600)
-    claim: int = Field(default=50, ge=1, le=10_000)
-
-
 class HttpSettings(Section):
     """How sources are asked; `contact` stands in the User-Agent."""
 
     contact: str = ""
     deadline_s: float = Field(default=60.0, gt=0, le=3600)
 
-    _lines = field_validator("contact")(_one_line)
+    _lines = field_validator("contact")(one_line)
 
 
 class DaemonSettings(Section):
@@ -161,12 +94,6 @@ class LogSettings(Section):
     format: Literal["console", "json"] = "console"
 
 
-class TemplatesSettings(Section):
-    """A folder of the operator's own templates, tried before the built-in ones."""
-
-    folder: str = ""
-
-
 class SourceSettings(Section):
     """One place where papers come from: `url` of a live source, or `path` of a file or folder."""
 
@@ -176,7 +103,7 @@ class SourceSettings(Section):
     path: str = ""
     every_minutes: int = Field(default=180, ge=5)
 
-    _checked = field_validator("url")(_web_url)
+    _checked = field_validator("url")(web_url)
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -221,11 +148,15 @@ class Settings(BaseSettings):
     site: SiteSettings = SiteSettings()
     defaults: DefaultsSettings = DefaultsSettings()
     ranking: RankingSettings = RankingSettings()
+    dkim: DkimSettings = DkimSettings()
     delivery: DeliverySettings = DeliverySettings()
+    limits: LimitsSettings = LimitsSettings()
+    bounces: BouncesSettings = BouncesSettings()
     http: HttpSettings = HttpSettings()
     daemon: DaemonSettings = DaemonSettings()
     log: LogSettings = LogSettings()
     templates: TemplatesSettings = TemplatesSettings()
+    theme: ThemeSettings = ThemeSettings()
     sources: tuple[SourceSettings, ...] = Field(default_factory=_default_sources)
 
     @field_validator("secret_keys", mode="before")
