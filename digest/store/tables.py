@@ -1,91 +1,53 @@
 """The tables, their constraints, and the indexes that the queries need.
 
-Times are UTC instants. Enumerations are text with a CHECK, because a native PostgreSQL enum cannot
-gain a member inside a transaction. Every constraint has a name, so that a migration can find it on
-both engines.
+Times are UTC instants. What belongs to the sending and the returning of mail, beside the ledger,
+stands in `mail_tables`; all of it is one metadata, and can be imported from here.
 """
 
 from datetime import date, datetime
-from enum import StrEnum
-from typing import cast
 
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Index,
-    MetaData,
-    Text,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy import Table as SqlTable
-from sqlmodel import Field, SQLModel
+from sqlalchemy import CheckConstraint, Column, Index, Text, UniqueConstraint
+from sqlmodel import Field
 
 from digest.domain.deliveries import MailKind, State
 from digest.domain.interests import InterestKind
 from digest.domain.papers import Outcome, Scheme, SourceKind
 from digest.domain.schedule import Frequency
 from digest.domain.subscribers import Channel, EmptyDay, Status
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
+from digest.store.base import (
+    NEVER_REUSED,
+    Table,
+    count,
+    metadata,
+    one_of,
+    parent,
+    partial,
+    table,
 )
+from digest.store.mail_tables import BounceRow, PaceRow, SeatRow, SpendingRow
 
-
-# SQLite otherwise gives a deleted row's id to the next one; ledgers, merged papers and signed
-# tokens remember ids for longer than the rows live.
-_NEVER_REUSED = {"sqlite_autoincrement": True}
-
-
-class Table(SQLModel):
-    """Base of all tables: one metadata with the naming convention."""
-
-    metadata = metadata
-
-
-def table(row: type[Table]) -> SqlTable:
-    """The table of a row class, for statements that need no objects."""
-    return cast(SqlTable, row.__table__)  # type: ignore[attr-defined]
-
-
-def _one_of(column: str, members: type[StrEnum]) -> CheckConstraint:
-    """A CHECK that the text column holds a member's value."""
-    values = ", ".join(f"'{m.value}'" for m in members)
-    return CheckConstraint(f"{column} IN ({values})", name=column)
-
-
-def _partial(name: str, condition: str, *columns: str, unique: bool = False) -> Index:
-    """An index over the rows that meet the condition.
-
-    SQLite takes it only for a query that repeats the condition word for word, without parameters.
-    """
-    where = text(condition)
-    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
-
-
-def _count(column: str) -> CheckConstraint:
-    """A CHECK that the column holds a count that fits PostgreSQL's integer; NULL passes."""
-    return CheckConstraint(f"{column} BETWEEN 0 AND 2147483647", name=column)
-
-
-def _parent(
-    target: str,
-    *,
-    on_delete: str = "CASCADE",
-    nullable: bool = False,
-    index: bool = True,
-    primary_key: bool = False,
-) -> Column[int]:
-    """A reference to another table's id."""
-    reference = ForeignKey(target, ondelete=on_delete)
-    return Column(reference, nullable=nullable, index=index, primary_key=primary_key)
+__all__ = [
+    "AliasRow",
+    "BatchRow",
+    "BounceRow",
+    "ConsentEventRow",
+    "DeliveryRow",
+    "EditionRow",
+    "FeedbackRow",
+    "InterestRow",
+    "MergedPaperRow",
+    "PaceRow",
+    "PaperRow",
+    "SeatRow",
+    "SignalRow",
+    "SourceRow",
+    "SpendingRow",
+    "SubscriberInterestRow",
+    "SubscriberRow",
+    "SuppressionRow",
+    "metadata",
+    "table",
+]
 
 
 class SourceRow(Table, table=True):
@@ -93,8 +55,8 @@ class SourceRow(Table, table=True):
 
     __tablename__ = "sources"
     __table_args__ = (
-        _one_of("kind", SourceKind),
-        _one_of("last_outcome", Outcome),
+        one_of("kind", SourceKind),
+        one_of("last_outcome", Outcome),
         UniqueConstraint("name"),
     )
 
@@ -114,13 +76,13 @@ class BatchRow(Table, table=True):
 
     __tablename__ = "batches"
     __table_args__ = (
-        _one_of("outcome", Outcome),
+        one_of("outcome", Outcome),
         # the latest batch that changed anything: asked before every edition
-        _partial("ix_batches_changing", "new > 0 OR changed_signals > 0", "merged_at"),
+        partial("ix_batches_changing", "new > 0 OR changed_signals > 0", "merged_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    source_id: int = Field(sa_column=_parent("sources.id"))
+    source_id: int = Field(sa_column=parent("sources.id"))
     outcome: str
     note: str = ""
     fetched_at: datetime = Field(index=True)
@@ -137,7 +99,7 @@ class PaperRow(Table, table=True):
     """One work. `authors`, `categories` and `links` are JSON text."""
 
     __tablename__ = "papers"
-    __table_args__ = (CheckConstraint("title <> ''", name="title"), _NEVER_REUSED)
+    __table_args__ = (CheckConstraint("title <> ''", name="title"), NEVER_REUSED)
 
     id: int | None = Field(default=None, primary_key=True)
     title: str
@@ -163,17 +125,15 @@ class AliasRow(Table, table=True):
 
     __tablename__ = "aliases"
     __table_args__ = (
-        _one_of("scheme", Scheme),
-        _partial("uq_aliases_identifier", "scheme <> 'title'", "scheme", "value", unique=True),
-        _partial(
+        one_of("scheme", Scheme),
+        partial("uq_aliases_identifier", "scheme <> 'title'", "scheme", "value", unique=True),
+        partial(
             "uq_aliases_title", "scheme = 'title'", "value", "surname", "paper_id", unique=True
         ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    paper_id: int | None = Field(
-        sa_column=_parent("papers.id", on_delete="SET NULL", nullable=True)
-    )
+    paper_id: int | None = Field(sa_column=parent("papers.id", on_delete="SET NULL", nullable=True))
     scheme: str
     value: str
     surname: str = ""
@@ -189,7 +149,7 @@ class MergedPaperRow(Table, table=True):
     __tablename__ = "merged_papers"
 
     old_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    paper_id: int = Field(sa_column=_parent("papers.id"))
+    paper_id: int = Field(sa_column=parent("papers.id"))
 
 
 class SignalRow(Table, table=True):
@@ -197,15 +157,15 @@ class SignalRow(Table, table=True):
 
     __tablename__ = "signals"
     __table_args__ = (
-        *(_count(column) for column in ("upvotes", "comments", "stars")),
+        *(count(column) for column in ("upvotes", "comments", "stars")),
         CheckConstraint("held_until >= read_at", name="held_until"),
         UniqueConstraint("paper_id", "source_id", "listed_on", "read_at"),
         Index(None, "source_id", "listed_on"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    paper_id: int = Field(sa_column=_parent("papers.id", index=False))
-    source_id: int = Field(sa_column=_parent("sources.id", index=False))
+    paper_id: int = Field(sa_column=parent("papers.id", index=False))
+    source_id: int = Field(sa_column=parent("sources.id", index=False))
     listed_on: date
     read_at: datetime
     held_until: datetime
@@ -219,9 +179,9 @@ class SubscriberRow(Table, table=True):
 
     __tablename__ = "subscribers"
     __table_args__ = (
-        _one_of("status", Status),
-        _one_of("frequency", Frequency),
-        _one_of("empty_day", EmptyDay),
+        one_of("status", Status),
+        one_of("frequency", Frequency),
+        one_of("empty_day", EmptyDay),
         CheckConstraint("hour BETWEEN 0 AND 23", name="hour"),
         CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
         CheckConstraint("max_papers BETWEEN 1 AND 50", name="max_papers"),
@@ -229,8 +189,8 @@ class SubscriberRow(Table, table=True):
         CheckConstraint("threshold BETWEEN 0 AND 1", name="threshold"),
         UniqueConstraint("email_key"),
         # who is due: the one query that every tick asks
-        _partial("ix_subscribers_due", "status = 'active'", "next_digest_at"),
-        _NEVER_REUSED,
+        partial("ix_subscribers_due", "status = 'active'", "next_digest_at"),
+        NEVER_REUSED,
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -255,7 +215,7 @@ class InterestRow(Table, table=True):
     """A distinct interest, shared by all subscribers who have it, so that it is scored once."""
 
     __tablename__ = "interests"
-    __table_args__ = (_one_of("kind", InterestKind), UniqueConstraint("kind", "key"))
+    __table_args__ = (one_of("kind", InterestKind), UniqueConstraint("kind", "key"))
 
     id: int | None = Field(default=None, primary_key=True)
     kind: str
@@ -267,9 +227,9 @@ class SubscriberInterestRow(Table, table=True):
 
     __tablename__ = "subscriber_interests"
 
-    subscriber_id: int = Field(sa_column=_parent("subscribers.id", primary_key=True, index=False))
+    subscriber_id: int = Field(sa_column=parent("subscribers.id", primary_key=True, index=False))
     position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    interest_id: int = Field(sa_column=_parent("interests.id"))
+    interest_id: int = Field(sa_column=parent("interests.id"))
     text: str
     weight: float = 1.0
     excluded: bool = False
@@ -279,7 +239,7 @@ class EditionRow(Table, table=True):
     """A pool of candidates: the papers first seen in the `lookback_days` before `cutoff_at`."""
 
     __tablename__ = "editions"
-    __table_args__ = (_NEVER_REUSED,)
+    __table_args__ = (NEVER_REUSED,)
 
     id: int | None = Field(default=None, primary_key=True)
     cutoff_at: datetime = Field(index=True)
@@ -291,30 +251,32 @@ class DeliveryRow(Table, table=True):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        _one_of("kind", MailKind),
-        _one_of("state", State),
-        _partial(
+        one_of("kind", MailKind),
+        one_of("state", State),
+        partial(
             "uq_deliveries_digest", "kind = 'digest'", "subscriber_id", "digest_on", unique=True
         ),
-        _partial(
+        partial(
             "uq_deliveries_token", "kind <> 'digest'", "subscriber_id", "kind", "token", unique=True
         ),
         # what a sender may claim: rows that wait, by when they are due
-        _partial("ix_deliveries_waiting", "state IN ('queued', 'deferred')", "due_at"),
+        partial("ix_deliveries_waiting", "state IN ('queued', 'deferred')", "due_at"),
         # whose lease may have run out
-        _partial("ix_deliveries_leased", "state = 'sending'", "lease_until"),
+        partial("ix_deliveries_leased", "state = 'sending'", "lease_until"),
+        # what a returned mail names; in no other state can a message have come back
+        partial("ix_deliveries_returnable", "state IN ('sent', 'held')", "message_id"),
         Index(None, "subscriber_id", "queued_at"),
-        _NEVER_REUSED,
+        NEVER_REUSED,
     )
 
     id: int | None = Field(default=None, primary_key=True)
     kind: str
     subscriber_id: int | None = Field(
-        sa_column=_parent("subscribers.id", on_delete="SET NULL", nullable=True, index=False)
+        sa_column=parent("subscribers.id", on_delete="SET NULL", nullable=True, index=False)
     )
     digest_on: date | None = None
     edition_id: int | None = Field(
-        sa_column=_parent("editions.id", on_delete="SET NULL", nullable=True)
+        sa_column=parent("editions.id", on_delete="SET NULL", nullable=True)
     )
     token: str = ""
     state: str = State.QUEUED
@@ -358,8 +320,8 @@ class FeedbackRow(Table, table=True):
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    subscriber_id: int = Field(sa_column=_parent("subscribers.id", index=False))
-    paper_id: int = Field(sa_column=_parent("papers.id"))
+    subscriber_id: int = Field(sa_column=parent("subscribers.id", index=False))
+    paper_id: int = Field(sa_column=parent("papers.id"))
     value: int
     given_at: datetime
     channel: str = Channel.LINK
@@ -371,7 +333,7 @@ class ConsentEventRow(Table, table=True):
     __tablename__ = "consent_events"
 
     id: int | None = Field(default=None, primary_key=True)
-    subscriber_id: int = Field(sa_column=_parent("subscribers.id"))
+    subscriber_id: int = Field(sa_column=parent("subscribers.id"))
     event: str
     channel: str
     detail: str = ""

@@ -193,3 +193,36 @@ def test_downgrading_one_engine_keeps_foreign_keys_on_afterwards(tmp_path: Path)
     with transaction(engine) as session:
         assert session.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
     engine.dispose()
+
+
+def test_going_back_before_the_returns_keeps_what_followed_from_them(engine):
+    with transaction(engine) as session:
+        insert(session, SUBSCRIBER, **FINE)
+        insert(
+            session,
+            "INSERT INTO suppressions (address_hash, reason, created_at)"
+            " VALUES ('h', 'bounce', :now)",
+        )
+        bounce = "INSERT INTO bounces VALUES (1, 'k', 1, NULL, 'h', '{kind}', '', '', '', :now)"
+        insert(session, bounce, kind="hard")
+    with pytest.raises(IntegrityError, match=r"(?i)check"), transaction(engine) as session:
+        insert(session, bounce.replace("1, 'k'", "2, 'l'"), kind="loud")
+    with pytest.raises(IntegrityError, match=r"(?i)unique"), transaction(engine) as session:
+        insert(session, bounce.replace("1, 'k'", "2, 'k'"), kind="soft")
+    schema.downgrade(engine, "0003")
+    with transaction(engine) as session:
+        assert session.execute(text("SELECT reason FROM suppressions")).all() == [("bounce",)]
+    schema.upgrade(engine)
+    assert schema.check(engine) == []
+
+
+def test_an_erased_subscriber_leaves_no_name_on_what_came_back(engine):
+    with transaction(engine) as session:
+        insert(session, SUBSCRIBER, **FINE)
+        insert(
+            session, "INSERT INTO bounces VALUES (1, 'k', 1, NULL, 'h', 'hard', '', '', '', :now)"
+        )
+        session.execute(text("DELETE FROM subscribers"))
+        assert session.execute(text("SELECT subscriber_id, key FROM bounces")).all() == [
+            (None, "k")
+        ]
