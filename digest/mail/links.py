@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from digest.domain.feedback import Opinion
 from digest.domain.papers import PaperId
 
 LONGEST = 900  # well below the 998 octets of a header line (RFC 5322 §2.1.1)
@@ -50,6 +51,16 @@ class Site:
     def paper(self, paper_id: PaperId) -> str | None:
         """The page of a paper that has no address of its own."""
         return self._page("papers", str(paper_id))
+
+    def voting(self, token: str) -> str | None:
+        """What the addresses of all votes begin with that this token allows."""
+        page = self._page("feedback", token)
+        return f"{page}/" if page else None
+
+    def feedback(self, token: str, paper_id: PaperId, opinion: Opinion) -> str | None:
+        """Where one says `more like this` or `less like this`: a page with one button."""
+        begin = self.voting(token)
+        return f"{begin}{paper_id}/{opinion.value}" if begin else None
 
     def _page(self, kind: str, name: str) -> str | None:
         return f"{self.url}/{kind}/{quote(name, safe='.-_~')}" if self.url else None

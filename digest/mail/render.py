@@ -1,16 +1,18 @@
 """A view in words: subject, text and HTML, by the templates of its kind of mail."""
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from jinja2 import TemplateError as JinjaError
 from jinja2 import TemplateNotFound, TemplateSyntaxError
+from markupsafe import Markup, escape
 
 from digest.domain.deliveries import MailKind
 from digest.errors import ConfigError, TemplateError
 from digest.mail.excerpts import Segment, plain, shortened
+from digest.mail.fragments import RANK, VOTING
 from digest.mail.templating import environment
 from digest.mail.views import (
     SLIMMEST,
@@ -81,8 +83,25 @@ class Renderer:
 
     def _filled(self, file: str, view: MailView) -> str:
         name = f"mail/{_kind(view).value}/{file}"
+        if isinstance(view, DigestView) and file != "subject.txt":
+            view = replace(view, entries=self._entries(file, view))
+        return self._printed(name, mail=view, frame=view.frame)
+
+    def _entries(self, file: str, view: DigestView) -> tuple[str, ...]:
+        name = f"mail/digest/{file.replace('body', 'paper')}"
+        entries: list[str] = []
+        for rank, paper in enumerate(view.papers, start=1):
+            told = self._printed(name, paper=paper)
+            if name.endswith(".html"):
+                told = told.replace(RANK, str(rank)).replace(VOTING, escape(view.voting))
+                entries.append(Markup(told))  # noqa: S704 - autoescaped when it was printed
+            else:
+                entries.append(told.replace(RANK, f"{rank:2}").replace(VOTING, view.voting))
+        return tuple(entries)
+
+    def _printed(self, name: str, **values: object) -> str:
         try:
-            return self._environment.get_template(name).render(mail=view, frame=view.frame)
+            return self._environment.get_template(name).render(values)
         except TemplateNotFound as exc:
             raise TemplateError(f"templates/{exc.name} is missing: restore the file") from exc
         except TemplateSyntaxError as exc:
@@ -145,6 +164,9 @@ def _samples(frame: Frame) -> tuple[MailView, ...]:
         reason=words,
         summary=words,
         links=(LinkView(label="PDF", url="https://example.com/1.pdf"),),
+        has_feedback=True,
+        more_url=f"{VOTING}1/more",
+        less_url=f"{VOTING}1/less",
     )
     bare = PaperView(
         rank=2,
@@ -161,7 +183,13 @@ def _samples(frame: Frame) -> tuple[MailView, ...]:
     day = f"{date(2026, 3, 12):%A %d %B %Y}"
     at = f"{datetime(2026, 3, 13, 8, tzinfo=UTC):%A %d %B at %H:%M}"
     return (
-        DigestView(frame=frame, day=day, papers=(full, bare), considered=212),
+        DigestView(
+            frame=frame,
+            day=day,
+            papers=(full, bare),
+            considered=212,
+            voting="https://example.com/v/",
+        ),
         DigestView(frame=frame, day=day, papers=(bare,), trending_only=True),
         ConfirmView(frame=frame, confirm_url="https://example.com/confirm/t", valid_days=7),
         ConfirmView(frame=frame, confirm_url=None),

@@ -17,11 +17,13 @@ from digest.domain.digests import (
     taste_words,
     why,
 )
+from digest.domain.feedback import Opinion
 from digest.domain.interests import Interest
 from digest.domain.papers import Paper, PaperId
 from digest.domain.schedule import WEEKDAYS, Frequency, Schedule, zone
 from digest.domain.subscribers import Subscriber
 from digest.mail.excerpts import Segment, authors_line, cut, marked, plain, shortened, summary
+from digest.mail.fragments import RANK, VOTING
 from digest.mail.links import Site, safe_url
 
 TITLE_MOST = 300
@@ -32,11 +34,17 @@ SLIMMEST = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """Whom the mails come from: the service's name, whom to write to, a line of imprint."""
+    """Whom the mails come from: the service's name, whom to write to, a line of imprint.
+
+    `reply_to` takes answers and `contact` is who owns the list, where they are not `address`.
+    """
 
     name: str = "Trending papers"
     address: str = ""
     imprint: str = ""
+    reply_to: str = ""
+    contact: str = ""
+    tagline: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +71,13 @@ class LinkView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaperView:
-    """One pick as it is shown; `badge` is empty where nothing trends, `url` None without a page."""
+    """One pick as it is shown; `badge` is empty where nothing trends, `url` None without a page.
 
-    rank: int
+    `rank` and the two addresses of a vote stand for what differs from reader to reader: a template
+    prints them as they are. The addresses are empty without `has_feedback`.
+    """
+
+    rank: int | str
     title: tuple[Segment, ...]
     url: str | None
     authors: str
@@ -75,6 +87,9 @@ class PaperView:
     reason: tuple[Segment, ...]
     summary: tuple[Segment, ...]
     links: tuple[LinkView, ...]
+    has_feedback: bool = False
+    more_url: str = ""
+    less_url: str = ""
 
     @property
     def title_text(self) -> str:
@@ -97,13 +112,19 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DigestView:
-    """A digest; `considered` counts the new papers it was chosen from, None where unknown."""
+    """A digest; `considered` counts the new papers it was chosen from, None where unknown.
+
+    `voting` begins the address of each vote of this mail (`Site.voting`), and is empty where no
+    vote can be given. `entries` are the papers as rendered by their own templates, one each.
+    """
 
     frame: Frame
     day: str
     papers: tuple[PaperView, ...]
     trending_only: bool = False
     considered: int | None = None
+    voting: str = ""
+    entries: tuple[str, ...] = ()
 
     @property
     def preheader(self) -> str:
@@ -166,18 +187,22 @@ def digest_view(
     *,
     site: Site,
     considered: int | None = None,
+    voting: str | None = None,
 ) -> DigestView:
     """The digest as it is shown. Raises KeyError for a pick whose paper is not in `papers`."""
-    room = summary_room(len(digest.picks))
+    room, begin = summary_room(len(digest.picks)), safe_url(voting) or ""
     return DigestView(
         frame=frame,
         day=day_words(digest.digest_on, year=True),
         papers=tuple(
-            paper_view(pick, papers[pick.paper_id], rank, site=site, room=room)
-            for rank, pick in enumerate(digest.picks, start=1)
+            paper_view(
+                pick, papers[pick.paper_id], RANK, site=site, room=room, feedback=bool(begin)
+            )
+            for pick in digest.picks
         ),
         trending_only=digest.trending_only,
         considered=considered,
+        voting=begin,
     )
 
 
@@ -200,7 +225,9 @@ def _slimmer(paper: PaperView, level: int) -> PaperView:
     )
 
 
-def paper_view(pick: Pick, paper: Paper, rank: int, *, site: Site, room: int) -> PaperView:
+def paper_view(
+    pick: Pick, paper: Paper, rank: int | str, *, site: Site, room: int, feedback: bool = False
+) -> PaperView:
     """One pick as it is shown, its summary in at most `room` characters."""
     reason, words = pick.reason, pick.reason.words
     told = shortened(plain(paper.tldr or ""), room) or summary(paper.abstract, words, room)
@@ -215,6 +242,9 @@ def paper_view(pick: Pick, paper: Paper, rank: int, *, site: Site, room: int) ->
         reason=_reason(reason),
         summary=marked(told, words),
         links=_links(paper),
+        has_feedback=feedback,
+        more_url=f"{VOTING}{paper.id}/{Opinion.MORE.value}" if feedback else "",
+        less_url=f"{VOTING}{paper.id}/{Opinion.LESS.value}" if feedback else "",
     )
 
 
