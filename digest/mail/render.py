@@ -14,6 +14,7 @@ from digest.errors import ConfigError, TemplateError
 from digest.mail.excerpts import Segment, plain, shortened
 from digest.mail.fragments import RANK, VOTING
 from digest.mail.templating import environment
+from digest.mail.theme import Theme
 from digest.mail.views import (
     SLIMMEST,
     ConfirmView,
@@ -47,10 +48,10 @@ class Renderer:
     Raises ConfigError when `override` is no folder.
     """
 
-    def __init__(self, override: Path | None = None) -> None:
+    def __init__(self, override: Path | None = None, theme: Theme | None = None) -> None:
         if override is not None and not override.is_dir():
             raise ConfigError(f"templates.folder {override} is no folder: create it or unset it")
-        self._environment = environment(override)
+        self._environment = environment(override, theme)
 
     def render(self, view: MailView, *, text_only: bool = False) -> Rendered:
         """The mail in words. Raises TemplateError, which names file and line."""

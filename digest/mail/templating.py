@@ -8,6 +8,7 @@ from textwrap import fill
 import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from digest.mail.theme import Theme, filled
 from digest.resources import folder
 
 COLUMNS = 72
@@ -20,6 +21,7 @@ _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _HIDDEN = re.compile(r"<!--jinja(\d+)-->|jinja(\d+)j")
 _CLASS = re.compile(r' class="([\w-]+)"')
 _SELECTED = re.compile(r"\.([a-z][\w-]*)(?=[^{}]*\{)")
+_STYLE = re.compile(r"<style.*?</style>", re.DOTALL | re.IGNORECASE)
 _INDENT = re.compile(r"\n[ \t]+")
 
 
@@ -29,7 +31,12 @@ class InliningLoader(FileSystemLoader):
     It happens once, to the source: what is left per mail is to fill in the words. Each Jinja tag is
     hidden from the HTML parser as a comment, or as a bare word where it stands inside a tag, so an
     HTML template must be well nested by itself (no `<tr>` whose table stands in another file).
+    `@name@` in the rules and in a <style> stands for a value of the theme.
     """
+
+    def __init__(self, folders: Sequence[str], theme: Theme) -> None:
+        super().__init__(folders)
+        self._theme = theme
 
     def get_source(
         self, environment: Environment, template: str
@@ -39,15 +46,17 @@ class InliningLoader(FileSystemLoader):
             environment.parse(source, template, filename)  # syntax errors name the true line
             styles, _, _ = super().get_source(environment, STYLES)
             layout, _, _ = super().get_source(environment, LAYOUT)
-            source = inlined(source, styles, frozenset(_SELECTED.findall(layout)))
+            source = _STYLE.sub(lambda match: filled(match[0], self._theme), source)
+            kept = frozenset(_SELECTED.findall(layout))
+            source = inlined(source, filled(styles, self._theme), kept)
         return source, filename, uptodate
 
 
-def environment(override: Path | None = None) -> Environment:
+def environment(override: Path | None = None, theme: Theme | None = None) -> Environment:
     """The environment over the operator's folder first, if there is one, then the built-in one."""
     folders: Sequence[Path] = [*([override] if override else []), folder("templates")]
     env = Environment(
-        loader=InliningLoader([str(path) for path in folders]),
+        loader=InliningLoader([str(path) for path in folders], theme or Theme()),
         autoescape=_is_markup,  # noqa: S701 - a function, true for all but .txt
         undefined=StrictUndefined,
         trim_blocks=True,
