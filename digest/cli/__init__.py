@@ -12,6 +12,7 @@ from digest.cli import (
     daemon,
     deliveries,
     demo,
+    dkim,
     feedback,
     fetch,
     interests,
@@ -49,6 +50,7 @@ app.add_typer(papers.papers, name="papers")
 app.add_typer(interests.interests, name="interests")
 app.add_typer(subscribers.subscribers, name="subscribers")
 app.add_typer(feedback.feedback, name="feedback")
+app.add_typer(dkim.dkim, name="dkim")
 app.command("preview")(send.preview)
 app.command("backtest")(backtest.backtest)
 app.command("rank")(rank.rank)
