@@ -28,8 +28,11 @@ class NoPostgres(Exception):
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    """A fresh server; gives its URL without a database name, `postgresql://postgres@host:port`."""
+def running_server(*, durable: bool = False) -> Iterator[str]:
+    """A fresh server; gives its URL without a database name, `postgresql://postgres@host:port`.
+
+    A `durable` one writes to disk as an operator's does, for benchmarks.
+    """
     home = Path(tempfile.mkdtemp(prefix="digest-pg-"))
     home.chmod(0o755)
     try:
@@ -37,7 +40,7 @@ def running_server() -> Iterator[str]:
         data = _initialised(binaries, home)
         with (home / "log").open("wb") as log:
             port = _free_port()
-            process = _start(binaries, data, port, log)
+            process = _start(binaries, data, port, log, durable=durable)
             try:
                 _wait_until_ready(process, port, home / "log")
                 yield f"postgresql://{USER}@127.0.0.1:{port}"
@@ -123,11 +126,14 @@ def _initialised(binaries: Path, home: Path) -> Path:
     return data
 
 
-def _start(binaries: Path, data: Path, port: int, log: Any) -> subprocess.Popen[bytes]:
+def _start(
+    binaries: Path, data: Path, port: int, log: Any, *, durable: bool
+) -> subprocess.Popen[bytes]:
+    write = "on" if durable else "off"
     settings = {
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
+        "fsync": write,
+        "synchronous_commit": write,
+        "full_page_writes": write,
         "max_connections": "50",
         "shared_buffers": "32MB",
         "timezone": "Asia/Kathmandu",  # an odd zone: times must come back in UTC all the same
