@@ -76,13 +76,15 @@ class RelayError(MailError):
 class RecipientError(MailError):
     """The relay answered about one message.
 
-    `code` is the SMTP reply code, `reply` its text.
+    `code` is the SMTP reply code (0 where no relay spoke), `reply` its text, `status` the enhanced
+    code such as 5.1.1 (RFC 3463), empty where there is none.
     """
 
-    def __init__(self, code: int, reply: str) -> None:
+    def __init__(self, code: int, reply: str, *, status: str = "") -> None:
         super().__init__(f"{code} {reply}".strip())
         self.code = code
         self.reply = reply
+        self.status = status
 
 
 class TransientMailError(RecipientError):

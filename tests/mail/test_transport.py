@@ -19,7 +19,8 @@ from digest.errors import (
     RelayError,
     TransientMailError,
 )
-from digest.mail.transport import Connection, Relay, RelaySettings, stuffed
+from digest.mail.envelope import stuffed
+from digest.mail.transport import Connection, Relay, RelaySettings
 from tests.mail.relays import (
     Inbox,
     Script,

@@ -1,0 +1,166 @@
+"""How a connection to the relay is made: connect, say hello, start TLS, log in, on aiosmtplib.
+
+Then the transport is taken over by our own Wire: see dialogue.
+"""
+
+import asyncio
+import ipaddress
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+
+from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+
+from digest.domain.relay import Security
+from digest.errors import RelayError
+from digest.mail.envelope import Offers
+from digest.mail.replies import said
+from digest.mail.wire import Wire, transport_of
+
+_FAULTS = (SMTPException, OSError, ValueError)
+# "localhost.localdomain" and a name from a reverse zone are not ours in anybody's eyes
+_FQDN = re.compile(r"(?!.*\.(?:localdomain|arpa)$)[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RelaySettings:
+    """Where the relay is and how it is spoken to.
+
+    Certificates are always checked, against the system's authorities and those in `ca_file`.
+    `messages_per_connection` 0 means no limit. RFC 5321 §4.5.3.2.6 asks to wait at least ten
+    minutes for the answer to a message.
+    """
+
+    host: str = "localhost"
+    port: int = 587
+    security: Security = Security.STARTTLS
+    username: str | None = None
+    password: str | None = None
+    connections: int = 4
+    timeout_s: float = 60.0
+    data_timeout_s: float = 600.0
+    local_hostname: str | None = None
+    ca_file: str | None = None
+    messages_per_connection: int = 0
+
+
+class Handshake:
+    """Makes connections by one relay's settings; our name and the trusted authorities are looked up
+    once.
+    """
+
+    def __init__(self, settings: RelaySettings) -> None:
+        self._settings = settings
+        self._lock = asyncio.Lock()
+        self._tls: ssl.SSLContext | None = None
+        self._name = settings.local_hostname or ""
+
+    async def connect(self) -> tuple[Wire, Offers]:
+        """A connection that is ready for an envelope, and what the relay offers.
+
+        Raises RelayError, which says what to check. Cancelled, it leaves no connection behind.
+        """
+        settings = self._settings
+        try:
+            await self._look_up()
+            client = self._client()
+            try:
+                await self._greet(client)
+                return _taken_over(client)
+            except BaseException:
+                _cut(client)
+                raise
+        except _FAULTS as exc:
+            raise RelayError(
+                f"the relay {settings.host}:{settings.port} cannot be used "
+                f"({settings.security.value}): {said(str(exc))}; "
+                "check smtp.host, smtp.port and smtp.security"
+            ) from exc
+
+    async def _look_up(self) -> None:
+        async with self._lock:
+            if not self._name:
+                self._name = await asyncio.to_thread(socket.getfqdn)
+            if not self._tls and self._settings.security is not Security.NONE:
+                self._tls = await asyncio.to_thread(_trusting, self._settings.ca_file)
+
+    def _client(self) -> SMTP:
+        settings = self._settings
+        return SMTP(
+            hostname=settings.host,
+            port=settings.port,
+            timeout=settings.timeout_s,
+            use_tls=settings.security is Security.TLS,
+            start_tls=False,
+            tls_context=self._tls,
+            local_hostname=self._name,
+        )
+
+    async def _greet(self, client: SMTP) -> None:
+        """In this order: the password goes only under TLS."""
+        settings = self._settings
+        await client.connect()
+        await self._hello(client)
+        if settings.security is Security.STARTTLS:
+            if not client.supports_extension("starttls"):
+                raise RelayError(
+                    f"the relay {settings.host}:{settings.port} offers no STARTTLS, so nothing was "
+                    "sent, no password either: set smtp.security to 'tls', or mend the relay"
+                )
+            await client.starttls()
+            await self._hello(client)
+        if settings.username:
+            await self._log_in(client)
+
+    async def _hello(self, client: SMTP) -> None:
+        name = self._name
+        if not self._settings.local_hostname and not _FQDN.fullmatch(name):
+            name = address_literal(client.get_transport_info("sockname")[0])
+        try:
+            await client.ehlo(hostname=name)
+        except SMTPResponseException:
+            await client.helo(hostname=name)
+
+    async def _log_in(self, client: SMTP) -> None:
+        settings = self._settings
+        try:
+            await client.login(settings.username or "", settings.password or "")
+        except SMTPException as exc:
+            answer = f"{exc.code} {exc.message}" if isinstance(exc, SMTPResponseException) else exc
+            raise RelayError(
+                f"the relay {settings.host}:{settings.port} refused the login: "
+                f"{said(str(answer))}; check smtp.username and smtp.password"
+            ) from exc
+
+
+def address_literal(address: str) -> str:
+    """What a client without a name of its own says in EHLO (RFC 5321 §4.1.3)."""
+    bare = ipaddress.ip_address(address.partition("%")[0])
+    return f"[IPv6:{bare}]" if bare.version == 6 else f"[{bare}]"
+
+
+def _trusting(ca_file: str | None) -> ssl.SSLContext:
+    """The system's authorities and those in the file; the name is checked too."""
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(cafile=ca_file)
+    return context
+
+
+def _taken_over(client: SMTP) -> tuple[Wire, Offers]:
+    """Raises ConnectionError where the relay said more than it was asked.
+
+    Octets that are left over could be taken for the answer to our first command.
+    """
+    transport = transport_of(client.transport)
+    if client.protocol is None or client.protocol._buffer:
+        raise ConnectionResetError("the relay said more than it was asked")
+    return Wire.take_over(transport), Offers.read(client.esmtp_extensions)
+
+
+def _cut(client: SMTP) -> None:
+    transport = client.transport
+    client.close()
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
