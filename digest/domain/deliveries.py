@@ -60,6 +60,7 @@ class Sent:
 
     code: int
     reply: str
+    status: str = ""  # the enhanced code such as 2.0.0 (RFC 3463), where there is one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
