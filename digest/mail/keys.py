@@ -230,7 +230,7 @@ def _read_private(path: Path, named: str) -> bytes:
                 f"{named} does not exist: make it with 'digest dkim keygen', or unset the key"
             ) from None
         raise ConfigError(f"{named} cannot be read: {exc.strerror}") from exc
-    with os.fdopen(descriptor, "rb") as source:
+    try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise ConfigError(f"{named} is no file")
@@ -239,7 +239,11 @@ def _read_private(path: Path, named: str) -> bytes:
                 f"{named} can be read by others than its owner: "
                 f"run 'chmod 600 {shlex.quote(str(path))}'"
             )
-        return source.read(FILE_MOST)
+        return os.read(descriptor, FILE_MOST)
+    except OSError as exc:
+        raise ConfigError(f"{named} cannot be read: {exc.strerror}") from exc
+    finally:
+        os.close(descriptor)
 
 
 def _of_good_length(private: RSAPrivateKey, named: str) -> RSAPrivateKey:
