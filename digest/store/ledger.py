@@ -1,17 +1,16 @@
 """The ledger, which is also the queue: claim, begin, record (CONTRACT §1).
 
 What goes into it stands in `outbox`, what is read from it in `ledger_read`. A row is claimed with a
-lease, begun just before its message goes out, and recorded with what the relay said. Who holds no
-lease any more writes nothing. Only begun rows can be in doubt.
+lease, begun just before its message goes out (`turns`), and recorded with what the relay said. Who
+holds no lease any more writes nothing. Only begun rows can be in doubt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, select, text, update
+from sqlalchemy import RowMapping, Select, and_, select, text, update
 from sqlmodel import Session
 
 from digest.domain.deliveries import (
@@ -29,9 +28,9 @@ from digest.domain.deliveries import (
 )
 from digest.domain.digests import Digest
 from digest.domain.editions import EditionId
-from digest.domain.subscribers import Status, Subscriber, SubscriberId, address_hash
+from digest.domain.subscribers import Subscriber, SubscriberId
 from digest.errors import StoreError
-from digest.store import contents, subscribers, suppressions
+from digest.store import contents, subscribers
 from digest.store.outbox import FREE
 from digest.store.tables import DeliveryRow, SubscriberRow, table
 
@@ -60,14 +59,6 @@ class Claimed:
     attempts: int
     doubtful: int
     queued_at: datetime
-
-
-class Start(StrEnum):
-    """What `begin` found: send it; it was cancelled; or the lease is somebody else's by now."""
-
-    BEGUN = "begun"
-    CANCELLED = "cancelled"
-    LOST = "lost"
 
 
 def claim(
@@ -106,7 +97,7 @@ def claim(
         try:
             claimed.append(_claimed(row, people[row["subscriber_id"]]))
         except StoreError as exc:  # a spoiled row must not stop the queue
-            _settle(session, row, Failed(code=0, reply=str(exc)), now, 0.0)
+            settle(session, row, Failed(code=0, reply=str(exc)), now, 0.0)
     return claimed
 
 
@@ -130,33 +121,6 @@ def hold_subscriber(session: Session, delivery_id: DeliveryId) -> None:
     session.execute(query).first()
 
 
-def begin(
-    session: Session,
-    delivery_id: DeliveryId,
-    owner: str,
-    now: datetime,
-    pepper: str,
-    *,
-    wall: datetime | None = None,
-) -> Start:
-    """Begin one message just before MAIL; its caller records the connection's previous outcome in
-    the same transaction.
-
-    The subscriber's row is held until the commit: an opt-out commits either before, and cancels
-    this, or after the message is on its way.
-    """
-    row = _row_to_begin(session, delivery_id, owner, wall or now)
-    if row is None:
-        return Start.LOST
-    mine = update(_deliveries).where(_deliveries.c.id == delivery_id, _held_by(owner, wall or now))
-    if reason := _obstacle(session, row, pepper):
-        session.execute(mine.values(state=State.CANCELLED.value, reason=reason.value, **FREE))
-        return Start.CANCELLED
-    begun = mine.values(begun_at=now, attempts=_deliveries.c.attempts + 1)
-    written = session.scalars(begun.returning(_deliveries.c.id)).first()
-    return Start.BEGUN if written is not None else Start.LOST
-
-
 def record(
     session: Session,
     delivery_id: DeliveryId,
@@ -173,7 +137,15 @@ def record(
     mine = and_(_deliveries.c.id == delivery_id, _LEASED, _deliveries.c.owner == owner)
     query = select(_deliveries).where(mine, _deliveries.c.begun_at.is_not(None))
     row = session.execute(query.with_for_update()).mappings().first()
-    return _settle(session, row, result, now, jitter) if row else None
+    return settle(session, row, result, now, jitter) if row else None
+
+
+def put_off(session: Session, owner: str, until: Mapping[DeliveryId, datetime]) -> None:
+    """Give back rows claimed and not begun, each to be claimed again from its instant on."""
+    for number, instant in until.items():
+        mine = update(_deliveries).where(_deliveries.c.id == number, _deliveries.c.owner == owner)
+        unbegun = mine.where(_LEASED, _deliveries.c.begun_at.is_(None))
+        session.execute(unbegun.values(state=State.QUEUED.value, due_at=instant, **FREE))
 
 
 def release(session: Session, owner: str) -> int:
@@ -182,11 +154,6 @@ def release(session: Session, owner: str) -> int:
     unbegun = mine.where(_deliveries.c.begun_at.is_(None))
     freed = unbegun.values(state=State.QUEUED.value, **FREE).returning(_deliveries.c.id)
     return len(session.scalars(freed).all())
-
-
-def _held_by(owner: str, now: datetime) -> ColumnElement[bool]:
-    lease = _deliveries.c.lease_until > now
-    return and_(_LEASED, _deliveries.c.owner == owner, lease, _deliveries.c.begun_at.is_(None))
 
 
 def _locked(query: Select[Any]) -> Select[Any]:
@@ -198,10 +165,10 @@ def _take_back_expired(session: Session, now: datetime, held_at: datetime) -> No
     expired = select(_deliveries).where(_LEASED, _deliveries.c.lease_until <= held_at)
     for row in session.execute(_locked(expired)).mappings().all():
         crashed = InDoubt(detail=CRASHED) if row["begun_at"] else NotTried(detail="")
-        _settle(session, row, crashed, now, 0.0)
+        settle(session, row, crashed, now, 0.0)
 
 
-def _settle(
+def settle(
     session: Session, row: RowMapping, result: Result, now: datetime, jitter: float
 ) -> State:
     """Write the verdict on one try into its row, which is locked."""
@@ -244,39 +211,6 @@ def _nameless(values: dict[str, Any]) -> dict[str, Any]:
         values["state"] = State.CANCELLED.value
     cancelled = values["state"] == State.CANCELLED.value
     return values | {"reason": Cancelled.ERASED.value if cancelled else "", "smtp_reply": ""}
-
-
-def _row_to_begin(
-    session: Session, delivery_id: DeliveryId, owner: str, now: datetime
-) -> RowMapping | None:
-    """The row that is ours to begin, with the subscriber's status and address, which stay so.
-
-    The subscriber is locked before the delivery, as everywhere, so that no two wait in a circle.
-    """
-    query = (
-        select(_deliveries.c.kind, _subscribers.c.status.label("status_now"), _subscribers.c.email)
-        .join_from(_deliveries, _subscribers, _deliveries.c.subscriber_id == _subscribers.c.id)
-        .where(_deliveries.c.id == delivery_id, _deliveries.c.owner == owner)
-        .where(_deliveries.c.state == State.SENDING.value, _deliveries.c.lease_until > now)
-        .where(_deliveries.c.begun_at.is_(None))
-        .with_for_update(read=True, of=_subscribers)
-    )
-    return session.execute(query).mappings().first()
-
-
-def _obstacle(session: Session, row: RowMapping, pepper: str) -> Cancelled | None:
-    """Why the message must not go out now."""
-    if suppressions.reason_for(session, address_hash(pepper, row["email"])):
-        return Cancelled.SUPPRESSED
-    match Status(row["status_now"]):
-        case Status.PENDING:
-            confirms = row["kind"] == MailKind.CONFIRM.value
-            return None if confirms else Cancelled.UNCONFIRMED
-        case Status.ACTIVE:
-            confirms = row["kind"] == MailKind.CONFIRM.value
-            return Cancelled.CONFIRMED if confirms else None
-        case status:
-            return Cancelled(status.value)
 
 
 def _claimed(row: RowMapping, subscriber: Subscriber) -> Claimed:

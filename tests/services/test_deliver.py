@@ -28,7 +28,7 @@ from digest.mail.views import Identity
 from digest.services.deliver import Delivered, DeliverOptions, Post, deliver
 from digest.services.mailroom import Mailroom
 from digest.services.subscribe import Keys, subscribe, unsubscribe
-from digest.store import ledger, outbox
+from digest.store import ledger, outbox, turns
 from digest.store.database import reading, transaction
 from digest.store.ledger_read import counts, list_deliveries
 from digest.store.merge import merge_batch
@@ -259,14 +259,14 @@ def test_store_that_fails_once_makes_no_mail_go_out_twice(
 ) -> None:
     people = [f"reader{n}@example.com" for n in range(8)]
     _queued(engine, *people)
-    honest, calls = ledger.begin, iter(range(100))
+    honest, calls = turns.advance, iter(range(100))
 
-    def busy(*arguments: Any, **options: Any) -> ledger.Start:
-        if next(calls) == 5:
+    def busy(*arguments: Any, **options: Any) -> turns.Turn:
+        if next(calls) == 2:
             raise StoreError("database is locked")
         return honest(*arguments, **options)
 
-    monkeypatch.setattr(ledger, "begin", busy)
+    monkeypatch.setattr(turns, "advance", busy)
     with pytest.raises(StoreError):
         _deliver(_post(engine, moody), connections=4)
     _deliver(_post(engine, moody, NOON + timedelta(minutes=1)))

@@ -19,9 +19,9 @@ from digest.domain.subscribers import (
 from digest.errors import InvalidInput, NotFound, Refused
 from digest.services import subscribe as desk
 from digest.services.subscribe import Keys
-from digest.store import ledger, ledger_read, outbox, subscribers, suppressions
-from digest.store.ledger import Start
+from digest.store import ledger, ledger_read, outbox, subscribers, suppressions, turns
 from digest.store.tables import metadata
+from digest.store.turns import Sender, Start
 from tests.builders import NOON, some_interests
 
 KEYS = Keys(pepper="pepper", secret="secret", domain="digest.example")
@@ -61,6 +61,11 @@ def queue_digest(session, person):
         message_id="<d@x>",
         now=NOON,
     )
+
+
+def begin(session, claimed, now=NOON):
+    sender = Sender(owner="a", pepper="pepper", now=now, wall=now)
+    return turns.advance(session, sender, [], [claimed.id]).starts[claimed.id]
 
 
 def test_who_subscribes_is_pending_until_confirmed_and_then_welcome(session):
@@ -144,10 +149,10 @@ def test_unsubscribing_cancels_everything_not_begun_and_is_final(session):
     ada = join_and_confirm(session)
     queue_digest(session, ada)
     (first, second) = ledger.claim(session, "a", NOON, timedelta(seconds=30), 10)
-    ledger.begin(session, first.id, "a", NOON, "pepper")
+    begin(session, first)
     gone = desk.unsubscribe(session, ada.id, channel=LINK, now=NOON)
     assert (gone.status, gone.next_digest_at) == (Status.UNSUBSCRIBED, None)
-    assert ledger.begin(session, second.id, "a", NOON, "pepper") is Start.LOST
+    assert begin(session, second) is Start.LOST
     assert [state for _, state, _ in mails(session)[1:]] == [State.SENDING, State.CANCELLED]
     assert desk.unsubscribe(session, ada.id, channel=LINK, now=LATER) == gone
     assert events(session, ada)[2:] == [ConsentEvent.UNSUBSCRIBED]
@@ -220,7 +225,7 @@ def test_the_erased_come_back_by_their_own_act_alone_and_can_be_mailed(session):
     again = join(session, channel=FORM, now=LATER)
     assert again.id != ada.id
     (mail,) = ledger.claim(session, "a", LATER, timedelta(seconds=30), 10)
-    assert ledger.begin(session, mail.id, "a", LATER, "pepper") is Start.BEGUN
+    assert begin(session, mail, LATER) is Start.BEGUN
 
 
 def test_a_suppressed_address_is_stopped_and_never_taken_again(session):

@@ -19,13 +19,21 @@ from digest.domain.digests import Digest, Pick, Reason, Skip, SkipReason, Where
 from digest.domain.papers import PaperId
 from digest.domain.subscribers import Status, SuppressionReason, address_hash
 from digest.errors import StoreError
-from digest.store import contents, ledger, ledger_read, outbox, subscribers, suppressions
+from digest.store import (
+    contents,
+    ledger,
+    ledger_read,
+    outbox,
+    subscribers,
+    suppressions,
+    turns,
+)
 from digest.store.database import open_engine, reading, transaction
-from digest.store.ledger import Start
 from digest.store.ledger_read import Which
 from digest.store.outbox import Outcome
 from digest.store.subscribers import NewSubscriber
 from digest.store.tables import DeliveryRow, MergedPaperRow, PaperRow, table
+from digest.store.turns import Sender, Start
 from tests.builders import NOON
 
 DAY = date(2026, 3, 12)
@@ -71,7 +79,8 @@ def claim(session, owner="a", now=NOON, limit=10):
 
 
 def begin(session, claimed, owner="a", now=NOON, **changes):
-    return ledger.begin(session, claimed.id, owner, now, PEPPER, **changes)
+    sender = Sender(owner=owner, pepper=PEPPER, now=now, wall=changes.get("wall", now))
+    return turns.advance(session, sender, [], [claimed.id]).starts.get(claimed.id)
 
 
 def test_a_date_gets_one_row_whatever_comes_second(session):

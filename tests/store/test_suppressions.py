@@ -13,8 +13,8 @@ BOUNCE, ERASED = SuppressionReason.BOUNCE, SuppressionReason.ERASED
 def test_a_suppression_is_kept_with_its_first_reason(session):
     assert suppressions.add(session, "h", BOUNCE, NOON, email="ada@example.com")
     later = NOON + timedelta(days=1)
-    complaint = SuppressionReason.COMPLAINT
-    assert not suppressions.add(session, "h", complaint, later, email=None)
+    request = SuppressionReason.REQUEST
+    assert not suppressions.add(session, "h", request, later, email=None)
     assert not suppressions.add(session, "h", ERASED, later, email=None)
     expected = Suppression(
         address_hash="h", email="ada@example.com", reason=BOUNCE, created_at=NOON
@@ -26,6 +26,16 @@ def test_erased_gives_way_to_a_stronger_reason(session):
     suppressions.add(session, "h", ERASED, NOON, email=None)
     assert not suppressions.add(session, "h", BOUNCE, NOON, email="ada@example.com")
     assert suppressions.reason_for(session, "h") is BOUNCE
+
+
+def test_a_complaint_outweighs_every_other_reason(session):
+    complaint = SuppressionReason.COMPLAINT
+    for name, reason in (("b", BOUNCE), ("r", SuppressionReason.REQUEST), ("e", ERASED)):
+        suppressions.add(session, name, reason, NOON, email="ada@example.com")
+        suppressions.add(session, name, complaint, NOON, email="ada@example.com")
+        suppressions.add(session, name, reason, NOON, email=None)
+        assert suppressions.reason_for(session, name) is complaint
+    assert {one.email for one in suppressions.listed(session)} == {"ada@example.com"}
 
 
 def test_reasons_are_found_in_bulk_and_lifted_one_by_one(session):

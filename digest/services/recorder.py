@@ -1,0 +1,125 @@
+"""The recorder: what the connections have sent and what they begin next, written together.
+
+Each connection asks for its turn and waits for the commit that holds it. What is asked for while
+one commit is under way goes into the next: so the store's work, and its wait for the disk, is
+shared by as many messages as are in the air, and still no connection is ever ahead of the ledger by
+more than one message.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from digest.domain.deliveries import DeliveryId, Failed, State
+from digest.store import ledger, turns
+from digest.store.database import transaction
+from digest.store.turns import Ended, Sender, Turn
+
+T = TypeVar("T")
+
+Refused = Callable[[Session, DeliveryId, Failed], None]
+"""What a refusal for good means for the subscriber; called in the transaction that records it."""
+
+
+def no_consequence(_session: Session, _delivery: DeliveryId, _result: Failed) -> None:
+    """The refusal of one message means nothing for the next."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ask:
+    """One connection's turn: what it has sent, if anything, and what it would send next."""
+
+    ended: Ended | None = None
+    next: DeliveryId | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class _Waiting:
+    ask: Ask
+    answer: asyncio.Future[Turn]
+
+
+@dataclass(kw_only=True)
+class Recorder:
+    """Takes turns from any number of connections of one event loop; one thread speaks to the
+    store.
+    """
+
+    engine: Engine
+    sender: Callable[[], Sender]
+    refused: Refused
+    _asked: list[_Waiting] = field(default_factory=list)
+    _work: asyncio.Task[None] | None = None
+    _thread: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="recorder")
+    )
+
+    async def turn(self, ask: Ask) -> Turn:
+        """Wait for the commit that records and begins what `ask` says.
+
+        Raises StoreError where the store failed: nothing of it is written then.
+        """
+        waiting = _Waiting(ask=ask, answer=asyncio.get_running_loop().create_future())
+        self._asked.append(waiting)
+        if self._work is None:
+            self._work = asyncio.create_task(self._commit_all())
+        return await waiting.answer
+
+    async def run(self, step: Callable[..., T], *arguments: Any) -> T:
+        """Do something else with the store in its thread, so that the connections go on."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, step, *arguments)
+
+    def close(self) -> None:
+        """End the thread after what it is doing."""
+        self._thread.shutdown()
+
+    async def _commit_all(self) -> None:
+        try:
+            await asyncio.sleep(0)  # let every connection that is ready come along
+            while self._asked:
+                group, self._asked = self._asked, []
+                await self._commit(group)
+        finally:
+            self._work = None
+
+    async def _commit(self, group: list[_Waiting]) -> None:
+        try:
+            done = await self.run(self._written, [waiting.ask for waiting in group])
+        except Exception as exc:  # whatever it is, the connections must hear of it
+            for waiting in group:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(exc)
+            return
+        for waiting in group:
+            if not waiting.answer.done():
+                waiting.answer.set_result(done)
+
+    def _written(self, group: list[Ask]) -> Turn:
+        sender = self.sender()
+        ended = [ask.ended for ask in group if ask.ended]
+        alone = [one for one in ended if isinstance(one.result, Failed)]
+        shared = [one for one in ended if not isinstance(one.result, Failed)]
+        nexts = [ask.next for ask in group if ask.next is not None]
+        states = {one.id: self._record(sender, one) for one in alone}
+        with transaction(self.engine) as session:
+            done = turns.advance(session, sender, shared, nexts)
+        done.states.update(states)
+        for one in shared:  # left because another transaction holds them: now wait for it
+            if one.id not in done.states:
+                done.states[one.id] = self._record(sender, one)
+        return done
+
+    def _record(self, sender: Sender, one: Ended) -> State | None:
+        with transaction(self.engine) as session:
+            ledger.hold_subscriber(session, one.id)
+            state = ledger.record(
+                session, one.id, sender.owner, one.result, sender.now, jitter=sender.jitter()
+            )
+            if isinstance(one.result, Failed) and state is State.FAILED:
+                self.refused(session, one.id, one.result)
+        return state
