@@ -43,19 +43,39 @@ class Desk:
     mailroom: Mailroom
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ordered:
+    """What a subscriber's mail for a local date is to hold, or the reason why there is none."""
+
+    email: str
+    digest_on: date
+    skipped: str = ""
+    order: Order | None = None
+
+
 def preview(desk: Desk, email: str, now: datetime, digest_on: date | None = None) -> Preview:
     """The digest of the ledger where that date has one, else what composing would give now."""
+    found = ordered(desk, email, now, digest_on)
+    if found.order is None:
+        return Preview(email=found.email, digest_on=found.digest_on, skipped=found.skipped)
+    with reading(desk.engine) as session:
+        mail = desk.mailroom.mail(found.order, papers_of(session, found.order))
+    return Preview(email=found.email, digest_on=found.digest_on, mail=mail)
+
+
+def ordered(desk: Desk, email: str, now: datetime, digest_on: date | None = None) -> Ordered:
+    """What `preview` puts into words. Raises NotFound for a stranger."""
     with reading(desk.engine) as session:
         subscriber = subscribers.by_email(session, email)
         day = digest_on or local_date(subscriber.preferences.schedule, now)
         order = _from_ledger(session, subscriber, day)
     if order is None and subscriber.status is not Status.ACTIVE:
-        return Preview(email=subscriber.email, digest_on=day, skipped=subscriber.status.value)
+        return Ordered(email=subscriber.email, digest_on=day, skipped=subscriber.status.value)
     if order is None:
         composed = desk.composer.preview(email, now, day)
         if not isinstance(composed.content, Digest):
             reason = composed.content.reason.value
-            return Preview(email=subscriber.email, digest_on=day, skipped=reason)
+            return Ordered(email=subscriber.email, digest_on=day, skipped=reason)
         order = Order(
             kind=MailKind.DIGEST,
             subscriber=subscriber,
@@ -64,9 +84,7 @@ def preview(desk: Desk, email: str, now: datetime, digest_on: date | None = None
             digest=composed.content,
             considered=composed.considered,
         )
-    with reading(desk.engine) as session:
-        mail = desk.mailroom.mail(order, papers_of(session, order))
-    return Preview(email=subscriber.email, digest_on=day, mail=mail)
+    return Ordered(email=subscriber.email, digest_on=day, order=order)
 
 
 def _from_ledger(session: Session, subscriber: Subscriber, day: date) -> Order | None:
