@@ -9,15 +9,46 @@ from itertools import islice, pairwise
 
 ELLIPSIS = "…"
 MARKS_MOST = 8  # in one text: beyond that a mark tells nothing and costs bytes
+WORTH = 0.7  # what a sentence must tell to stand beside the most telling one
 
-# Words by which abstracts announce what is new in them.
+# Words by which abstracts announce what is new in them, and those that tell what came of it.
 _ANNOUNCES = re.compile(
-    r"\b(?:we (?:\w+ly )?(?:propose|introduce|present|develop|design|show|demonstrate|find|prove"
-    r"|argue|release|describe|study|investigate|build|report)"
-    r"|this (?:paper|work|study|survey|report|article) \w+s)\b",
+    r"\b(?:we (?:\w+ly |also |first |further )?(?:propose|introduce|present|develop|design|show"
+    r"|demonstrate|find|prove|argue|describe|study|investigate|build|report|reveal|establish"
+    r"|identify|formalize|derive|construct|examine|explore)"
+    r"|this (?:paper|work|study|survey|(?:technical )?report|article) \w+s)\b",
     re.IGNORECASE,
 )
+_NEW = re.compile(r"\b(?:we (?:\w+ly )?(?:propose|introduce|present)|this \w+ \w+s)\b", re.I)
 _OURS = re.compile(r"\b(?:our (?:\w+ )?(?:method|approach|framework|model|results?|work))\b", re.I)
+_RESULT = re.compile(
+    r"\b(?:outperform|surpass|exceed|achiev|improv|reduc|attain|yield|match|state-of-the-art|speed-?up"
+    r"|faster|results? (?:show|demonstrate|suggest)|experiments? (?:show|demonstrate))",
+    re.IGNORECASE,
+)
+_FIGURE = re.compile(r"\d(?:\.\d+)?\s?(?:%|\\%|×|x\b|times\b|points?\b|percent\b)", re.IGNORECASE)
+# What abstracts say besides: a lesser step, an outline, what was released, what others lack.
+_BESIDES = re.compile(
+    r"^(?:finally|meanwhile|additionally|furthermore|moreover|lastly|also|second(?:ly)?|third(?:ly)?"
+    r"|to this end, we (?:also|further)|in addition|besides)\b"
+    r"|\b(?:publicly|open-?sourc\w+|we release|released?|available|our (?:main )?contributions)\b"
+    r"|\(ii\)|(?:^|\W)2\)|\?$",
+    re.IGNORECASE,
+)
+_BACKGROUND = re.compile(
+    r"^(?:however|while|although|despite|existing|recent(?:ly)?|prior|previous|current|yet|such)\b",
+    re.I,
+)
+# An opening that leads over from what stood before: nothing is lost with it.
+_OPENING = re.compile(
+    r"^(?:(?:to (?:this end|(?:address|mitigate|overcome|bridge|tackle|solve|fill|alleviate|resolve"
+    r"|close|remedy|break|handle|meet|reconcile)\b(?: (?:this|these|that|those|such)"
+    r"(?: [\w -]{1,60})?| the (?:gap|above)[\w -]{0,40}))"
+    r"|in this (?:paper|work|study|report|article|survey)|here|therefore|thus|hence|accordingly"
+    r"|(?:motivated by|building on|based on|guided by) (?:this|these)[\w -]{0,40}|in response"
+    r"|specifically|concretely), )(?=(?:we|this|our) )",
+    re.IGNORECASE,
+)
 _ADDRESS = re.compile(r"https?://|\bwww\.")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]”’]*\s+(?=[\"'(\[“‘]?[^\W_])|(?<=[。！？])\s*")
 _NO_END = re.compile(
@@ -87,20 +118,22 @@ def authors_line(authors: Sequence[str], most: int = 3) -> str:
 
 # one paper goes to many readers, mostly for the same few phrases
 @lru_cache(maxsize=4_096)
-def summary(abstract: str, words: tuple[str, ...], most: int) -> str:
+def summary(abstract: str, words: tuple[str, ...], most: int, *, title: str = "") -> str:
     """The one to three most telling sentences of an abstract, in its order, in `most` characters.
 
-    A sentence tells more when it holds matched words or announces the contribution. Sentences that
-    do not follow one another are joined by an ellipsis; a best sentence that is too long is cut.
+    A sentence tells more when it holds matched words, announces the contribution (most of all by
+    the name that `title` gives it before a colon) or tells what came of it. Sentences that do not
+    follow one another are joined by an ellipsis; a best sentence that is too long is cut.
     """
     sentences = split_sentences(plain(abstract))
     if not sentences:
         return ""
-    pattern = _any_of(words)
-    ranked = sorted(range(len(sentences)), key=lambda i: (-_telling(sentences[i], i, pattern), i))
+    judge = _Judge(pattern=_any_of(words), name=_name_in(title), most=most)
+    scores = [judge.score(sentence, index) for index, sentence in enumerate(sentences)]
+    ranked = sorted(range(len(sentences)), key=lambda i: (-scores[i], i))
     chosen = [ranked[0]]
     for index in ranked[1:]:
-        worth_it = _telling(sentences[index], index, pattern) > 0.5 or index == ranked[0] + 1
+        worth_it = scores[index] > WORTH or index == ranked[0] + 1
         if worth_it and len(_joined(sentences, [*chosen, index])) <= most and len(chosen) < 3:
             chosen.append(index)
     return shortened(_joined(sentences, chosen), most)
@@ -117,20 +150,49 @@ def split_sentences(text: str) -> list[str]:
     return sentences
 
 
-def _telling(sentence: str, index: int, pattern: re.Pattern[str] | None) -> float:
-    found = {m.group().casefold() for m in pattern.finditer(sentence)} if pattern else set()
-    score = 2.0 * min(len(found), 2) + 3.0 * bool(_ANNOUNCES.search(sentence))
-    score += 1.0 * bool(_OURS.search(sentence)) - 4.0 * bool(_ADDRESS.search(sentence))
-    too_short = len(sentence) < 40
-    return score - 0.05 * index - 2.0 * too_short - max(0, len(sentence) - 320) / 200
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Judge:
+    pattern: re.Pattern[str] | None
+    name: re.Pattern[str] | None
+    most: int
+
+    def score(self, sentence: str, index: int) -> float:
+        """How much the sentence tells; above `WORTH` it may stand beside the best one."""
+        found = (
+            {m.group().casefold() for m in self.pattern.finditer(sentence)} if self.pattern else ()
+        )
+        named = self.name is not None and self.name.search(sentence)
+        score = 2.0 * min(len(found), 2) + 2.5 * bool(_ANNOUNCES.search(sentence))
+        score += 0.8 * bool(_NEW.search(sentence)) + 1.0 * bool(_OURS.search(sentence))
+        score += 0.9 * bool(named) + 0.9 * bool(_RESULT.search(sentence))
+        score += 0.6 * bool(_FIGURE.search(sentence))
+        score -= 2.0 * bool(_BESIDES.search(sentence)) + 0.8 * bool(_BACKGROUND.search(sentence))
+        score -= 4.0 * bool(_ADDRESS.search(sentence)) + 2.0 * (len(sentence) < 40)
+        return score - 0.05 * index - max(0, len(sentence) - self.most) / 150
+
+
+def _name_in(title: str) -> re.Pattern[str] | None:
+    """What the title calls the work: the one to three words before its colon."""
+    name, colon, _ = plain(title).partition(":")
+    return _any_of((name,)) if colon and 1 <= len(name.split()) <= 3 else None
 
 
 def _joined(sentences: Sequence[str], chosen: Sequence[int]) -> str:
+    """The chosen sentences in their order, the first without what led to it."""
     ordered = sorted(chosen)
-    text = sentences[ordered[0]]
+    text = _freed(sentences[ordered[0]])
     for before, index in pairwise(ordered):
-        text += (" " if index == before + 1 else f" {ELLIPSIS} ") + sentences[index]
+        follows = index == before + 1
+        text += f" {sentences[index]}" if follows else f" {ELLIPSIS} {_freed(sentences[index])}"
     return text
+
+
+def _freed(sentence: str) -> str:
+    opening = _OPENING.match(sentence)
+    if opening is None:
+        return sentence
+    rest = sentence[opening.end() :]
+    return rest[0].upper() + rest[1:]
 
 
 def _any_of(words: Sequence[str]) -> re.Pattern[str] | None:

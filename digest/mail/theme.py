@@ -4,6 +4,7 @@ Nothing here is taste alone: every colour of text keeps the contrast that WCAG 2
 criterion 1.4.3), by day and by night, for every theme that is accepted.
 """
 
+import colorsys
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,6 +85,14 @@ def mixed(colour: str, other: str, share: float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
+def tinted(colour: str, *, lightness: float, saturation: float) -> str:
+    """The colour's hue at a lightness, 0 to 1, and at most a saturation (HSL)."""
+    red, green, blue = (channel / 255 for channel in _channels(colour))
+    hue, _, own = colorsys.rgb_to_hls(red, green, blue)
+    channels = colorsys.hls_to_rgb(hue, lightness, min(own, saturation))
+    return "#" + "".join(f"{round(channel * 255):02x}" for channel in channels)
+
+
 def readable(colour: str, *, on: str, towards: str) -> str:
     """The colour, mixed with as little of `towards` as brings it to 4.5:1 on `on`."""
     for step in range(20):
@@ -99,8 +108,7 @@ def card_dark(ground_dark: str) -> str:
 
 
 def _day(theme: Theme) -> dict[str, str]:
-    rise = mixed(WHITE, theme.accent, 0.11)
-    fact = mixed(WHITE, INK, 0.06)
+    rise = tinted(theme.accent, lightness=0.93, saturation=0.8)
     return {
         "ground": theme.ground,
         "card": WHITE,
@@ -112,8 +120,8 @@ def _day(theme: Theme) -> dict[str, str]:
         "on_accent": WHITE,  # the accent keeps 4.5:1 on white, so white keeps it on the accent
         "rise": rise,
         "on_rise": readable(theme.accent, on=rise, towards=INK),
-        "fact": fact,
-        "on_fact": readable(QUIET, on=fact, towards=INK),
+        "fact": theme.ground,
+        "on_fact": readable(QUIET, on=theme.ground, towards=INK),
         "mark": MARKER,
         "on_mark": INK,
     }
@@ -121,7 +129,7 @@ def _day(theme: Theme) -> dict[str, str]:
 
 def _night(theme: Theme) -> dict[str, str]:
     card = card_dark(theme.ground_dark)
-    rise = mixed(card, theme.accent_dark, 0.16)
+    rise = tinted(theme.accent_dark, lightness=0.18, saturation=0.38)
     fact = mixed(card, WHITE, 0.09)
     mark = mixed(card, MARKER_DARK, 0.22)
     return {

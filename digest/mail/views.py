@@ -7,6 +7,7 @@ that was not checked.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from urllib.parse import urlsplit
 
 from digest.domain.digests import (
     Digest,
@@ -19,7 +20,7 @@ from digest.domain.digests import (
 )
 from digest.domain.feedback import Opinion
 from digest.domain.interests import Interest
-from digest.domain.papers import Paper, PaperId
+from digest.domain.papers import Links, Paper, PaperId
 from digest.domain.schedule import WEEKDAYS, Frequency, Schedule, zone
 from digest.domain.subscribers import Subscriber
 from digest.mail.excerpts import Segment, authors_line, cut, marked, plain, shortened, summary
@@ -30,6 +31,17 @@ TITLE_MOST = 300
 FACT_MOST = 120
 IMPRINT_MOST = 300
 SLIMMEST = 3
+
+_LABELS = {
+    "Code": {"huggingface.co": "On HF"},  # weights or data rather than code
+    "Discussion": {
+        "huggingface.co": "Discuss on HF",
+        "news.ycombinator.com": "Discuss on HN",
+        "reddit.com": "Discuss on Reddit",
+        "alphaxiv.org": "Discuss on alphaXiv",
+        "openreview.net": "Reviews",
+    },
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +57,13 @@ class Identity:
     reply_to: str = ""
     contact: str = ""
     tagline: str = ""
+
+    @property
+    def contact_url(self) -> str | None:
+        """The link to write to `contact` by, where that is not `address` already."""
+        if not self.contact or self.contact == self.address:
+            return None
+        return safe_url(self.contact if ":" in self.contact else f"mailto:{self.contact}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +93,8 @@ class PaperView:
     """One pick as it is shown; `badge` is empty where nothing trends, `url` None without a page.
 
     `rank` and the two addresses of a vote stand for what differs from reader to reader: a template
-    prints them as they are. The addresses are empty without `has_feedback`.
+    prints them as they are. The addresses are empty without `has_feedback`. `tldr` says that the
+    summary is the source's own.
     """
 
     rank: int | str
@@ -87,6 +107,7 @@ class PaperView:
     reason: tuple[Segment, ...]
     summary: tuple[Segment, ...]
     links: tuple[LinkView, ...]
+    tldr: bool = False
     has_feedback: bool = False
     more_url: str = ""
     less_url: str = ""
@@ -167,6 +188,9 @@ def frame_of(subscriber: Subscriber, identity: Identity, manage: Manage) -> Fram
             name=shortened(plain(identity.name), FACT_MOST),
             address=plain(identity.address),
             imprint=shortened(plain(identity.imprint), IMPRINT_MOST),
+            reply_to=plain(identity.reply_to),
+            contact=plain(identity.contact),
+            tagline=shortened(plain(identity.tagline), FACT_MOST),
         ),
         recipient=plain(subscriber.email),
         manage=Manage(
@@ -206,14 +230,11 @@ def digest_view(
     )
 
 
-def slimmer(view: DigestView, level: int) -> DigestView:
-    """The same digest in fewer bytes: at level 1 with short summaries, at 2 without, at 3 bare."""
-    return replace(view, papers=tuple(_slimmer(paper, level) for paper in view.papers))
-
-
-def _slimmer(paper: PaperView, level: int) -> PaperView:
+def slimmer(paper: PaperView, level: int) -> PaperView:
+    """The same paper in fewer bytes: at level 1 with a short summary, at 2 without, at 3 bare."""
     if level < SLIMMEST:
-        return replace(paper, summary=cut(paper.summary, 100 if level == 1 else 0))
+        told = cut(paper.summary, 100 if level == 1 else 0)
+        return replace(paper, summary=told, tldr=paper.tldr and bool(told))
     return replace(
         paper,
         title=(Segment(text=shortened(paper.title_text, 100)),),
@@ -221,6 +242,7 @@ def _slimmer(paper: PaperView, level: int) -> PaperView:
         authors=shortened(paper.authors, 40),
         facts="",
         summary=(),
+        tldr=False,
         links=(),
     )
 
@@ -230,18 +252,23 @@ def paper_view(
 ) -> PaperView:
     """One pick as it is shown, its summary in at most `room` characters."""
     reason, words = pick.reason, pick.reason.words
-    told = shortened(plain(paper.tldr or ""), room) or summary(paper.abstract, words, room)
+    tldr, url = (
+        shortened(plain(paper.tldr or ""), room),
+        safe_url(paper.url) or site.paper(paper.id),
+    )
+    told = tldr or summary(paper.abstract, words, room, title=paper.title)
     return PaperView(
         rank=rank,
         title=marked(shortened(plain(paper.title), TITLE_MOST), words),
-        url=safe_url(paper.url) or site.paper(paper.id),
+        url=url,
         authors=shortened(authors_line(paper.authors), FACT_MOST),
         facts=_facts(paper),
         badge=attention_words(reason).replace(", ", " · "),
         rising=reason.rising,
         reason=_reason(reason),
         summary=marked(told, words),
-        links=_links(paper),
+        links=_links(paper.links, known=url),
+        tldr=bool(tldr),
         has_feedback=feedback,
         more_url=f"{VOTING}{paper.id}/{Opinion.MORE.value}" if feedback else "",
         less_url=f"{VOTING}{paper.id}/{Opinion.LESS.value}" if feedback else "",
@@ -302,18 +329,27 @@ def _facts(paper: Paper) -> str:
     facts = (
         shortened(plain(paper.venue or ""), 60),
         shortened(", ".join(plain(category) for category in paper.categories[:3]), 60),
-        f"{day.day} {day:%b} {day.year}" if day else "",
+        f"{day.day}\u00a0{day:%b}\u00a0{day.year}" if day else "",  # never broken at a line's end
     )
     return " · ".join(fact for fact in facts if fact)
 
 
-def _links(paper: Paper) -> tuple[LinkView, ...]:
-    links = paper.links
+def _links(links: Links, *, known: str | None) -> tuple[LinkView, ...]:
+    """The paper's further addresses; one that stands there already is not shown again."""
     offered = (
-        ("PDF", links.pdf),
-        ("Code", links.code),
-        ("Project", links.project),
-        ("Discussion", links.discussion),
+        ("PDF", safe_url(links.pdf)),
+        ("Code", safe_url(links.code)),
+        ("Project", safe_url(links.project)),
+        ("Discussion", safe_url(links.discussion)),
     )
-    checked = ((label, safe_url(url)) for label, url in offered)
-    return tuple(LinkView(label=label, url=url) for label, url in checked if url)
+    shown: dict[str, str] = {}
+    for kind, url in offered:
+        if url and url != known:
+            shown.setdefault(url, _label(kind, url))
+    return tuple(LinkView(label=label, url=url) for url, label in shown.items())
+
+
+def _label(kind: str, url: str) -> str:
+    """The word for a link: by its host where readers know that by name, else by its kind."""
+    host = (urlsplit(url).hostname or "").removeprefix("www.")
+    return _LABELS.get(kind, {}).get(host, kind)

@@ -88,7 +88,7 @@ def test_text_and_html_hold_the_same_links() -> None:
 
 
 def test_links_stand_in_their_order_under_their_names() -> None:
-    assert "PDF · Code · Project · Discussion" in html_of(render(a_digest_view())).text
+    assert "PDF Code Project Discussion" in html_of(render(a_digest_view())).text
 
 
 def test_matched_words_are_marked_in_title_and_summary() -> None:

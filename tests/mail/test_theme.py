@@ -16,6 +16,7 @@ from digest.mail.theme import (
     luminance,
     mixed,
     readable,
+    tinted,
     values,
 )
 
@@ -66,6 +67,11 @@ def test_colours_mix_by_their_share() -> None:
     assert mixed("#000000", "#ffffff", 0.5) == "#808080"
     assert mixed("#102030", "#ffffff", 0) == "#102030"
     assert mixed("#102030", "#ffffff", 1) == WHITE
+
+
+def test_a_tint_keeps_the_hue_and_grey_stays_grey() -> None:
+    assert tinted("#ff0000", lightness=0.75, saturation=1) == "#ff8080"
+    assert tinted("#777777", lightness=0.5, saturation=1) == "#808080"
 
 
 @given(COLOURS, COLOURS)
