@@ -28,7 +28,7 @@ from digest.domain.subscribers import (
     may_sign_up_again,
 )
 from digest.errors import Refused
-from digest.store import outbox, subscribers, suppressions
+from digest.store import bounces, outbox, subscribers, suppressions
 from digest.store.ledger_read import has_row
 from digest.store.subscribers import NewSubscriber
 
@@ -177,6 +177,7 @@ def erase(session: Session, subscriber_id: SubscriberId, *, now: datetime, keys:
     digest = keys.hash_of(person.email)
     outbox.cancel_open(session, person.id, Cancelled.ERASED)
     outbox.unname(session, person.id)
+    bounces.unname(session, person.id)
     subscribers.erase_row(session, person.id)
     if not suppressions.add(session, digest, SuppressionReason.ERASED, now, email=None):
         suppressions.forget_address(session, digest)

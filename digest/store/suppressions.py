@@ -36,7 +36,7 @@ def add(
     email: str | None,
 ) -> bool:
     """Suppress an address; whether it was not yet. An earlier reason stays, but `erased` gives
-    way to any other.
+    way to any other, and any to `complaint`, which holds for good.
     """
     dialect = session.get_bind().dialect.name
     made = (postgresql if dialect == "postgresql" else sqlite).insert(_suppressions)
@@ -44,11 +44,21 @@ def add(
     written = session.scalars(
         made.values(row).on_conflict_do_nothing().returning(_suppressions.c.id)
     ).first()
-    if written is None and reason is not SuppressionReason.ERASED:
+    if written is None:
         known = update(_suppressions).where(_suppressions.c.address_hash == address_hash)
-        erased = known.where(_suppressions.c.reason == SuppressionReason.ERASED.value)
-        session.execute(erased.values(reason=reason.value, email=email))
+        weaker = known.where(_suppressions.c.reason.in_(_gives_way_to(reason)))
+        session.execute(weaker.values(reason=reason.value, email=email))
     return written is not None
+
+
+def _gives_way_to(reason: SuppressionReason) -> list[str]:
+    match reason:
+        case SuppressionReason.ERASED:
+            return []
+        case SuppressionReason.COMPLAINT:
+            return [other.value for other in SuppressionReason if other is not reason]
+        case _:
+            return [SuppressionReason.ERASED.value]
 
 
 def remove(session: Session, address_hash: str) -> bool:
