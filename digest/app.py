@@ -1,10 +1,11 @@
 """The composition root: settings → engine, sources, relay, clock. It alone chooses them."""
 
 import os
+import secrets
 import socket
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from digest.services.compose import Composed, Composer
     from digest.services.deliver import Delivered
     from digest.services.mailroom import Mailroom
+    from digest.services.trial import Trial
     from digest.sources.http import HttpClient
 
 
@@ -187,6 +189,22 @@ class App:
             wall=lambda: datetime.now(UTC),
         )
         return deliver(post, options, stop)
+
+    def send_copies(
+        self, emails: Sequence[str], digest_on: date | None, *, dry_run: bool = False
+    ) -> "list[Trial]":
+        """Send these subscribers test copies of their digest; the store is only read."""
+        from digest.services.preview import Desk
+        from digest.services.trial import Bench, send_copies
+
+        bench = Bench(
+            desk=Desk(engine=self.engine, composer=self.composer, mailroom=self.mailroom),
+            relay=self._relay,
+            sender=self.settings.bounces.address or self._sender_address,
+            pepper=self.pepper,
+            mark=lambda: secrets.token_hex(20),
+        )
+        return send_copies(bench, emails, self.clock(), digest_on, dry_run=dry_run)
 
     @property
     def mail_domain(self) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from digest.cli.context import Day, Exit, Now, finish, open_app
 from digest.cli.output import DryRun, Json, emit_json, fail, note, progress, say
+from digest.errors import UsageError
 
 if TYPE_CHECKING:
     from digest.services.compose import Composed, ComposedDigest
@@ -56,12 +57,21 @@ def send(
     now: Now = None,
     limit: Count = None,
     processes: Processes = 1,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="With --only: send marked copies; the ledger is not touched."),
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Compose, then deliver: once, now; with --only to these addresses alone.
 
-    Example: digest send --only you@example.com
+    Example: digest send --only you@example.com · digest send --only you@example.com --test
     """
+    if test:
+        if limit is not None or processes != 1:
+            raise UsageError("--test takes no --limit and no --processes")
+        finish(_send_copies(day, only, now, dry_run))
+        return
     composed = _compose(day, only, now, dry_run, as_json=False)
     delivered = Exit.DONE if dry_run else _deliver(limit, processes, now, tuple(only or ()))
     finish(composed if delivered is Exit.DONE else delivered)
@@ -146,6 +156,24 @@ def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...])
     if done.relay_error:
         fail(done.relay_error)
     return _delivered_code(done)
+
+
+def _send_copies(day: date | None, only: Only, now: Now, dry_run: bool) -> Exit:
+    if not only:
+        raise UsageError("--test needs --only EMAIL: whom to send the copy to")
+    trials = open_app(now, dry_run=dry_run).send_copies(only, day, dry_run=dry_run)
+    for trial in trials:
+        if trial.problem:
+            fail(f"{trial.email}: {trial.problem}")
+        elif trial.skipped:
+            say(f"no mail for {trial.email} on {trial.digest_on}: {trial.skipped}")
+        elif dry_run:
+            say(f"would send a test copy of {trial.digest_on} to {trial.email}")
+        else:
+            say(f"test copy of {trial.digest_on} sent to {trial.email}: {trial.answer}")
+    if not any(trial.problem for trial in trials):
+        return Exit.DONE
+    return Exit.PARTLY if any(not trial.problem for trial in trials) else Exit.FAILED
 
 
 def _say_due(limit: int | None, now: Now) -> None:
