@@ -122,11 +122,12 @@ def stuffed(message: bytes) -> bytes:
     """
     if not message.endswith(b"\r\n"):
         return stuffed(_mended(message))
-    octets = np.frombuffer(message, dtype=np.uint8)  # a third of the time of bytes.count
-    returns, feeds = octets == _CR, octets == _LF
-    if feeds[0] or not np.array_equal(returns[:-1], feeds[1:]):
+    octets = np.frombuffer(message, dtype=np.uint8)  # a quarter of the time of bytes.count
+    feeds = octets == _LF
+    if (octets == _CR).tobytes()[:-1] != feeds.tobytes()[1:] or feeds[0]:
         return stuffed(_mended(message))
-    if np.any(feeds[:-1] & (octets[1:] == _DOT)) or message.startswith(b"."):
+    dotted = (feeds[:-1] & (octets[1:] == _DOT)).tobytes()
+    if b"\1" in dotted or message.startswith(b"."):
         return (b"." if message.startswith(b".") else b"") + message.replace(b"\r\n.", b"\r\n..")
     return message
 

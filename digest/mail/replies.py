@@ -64,7 +64,9 @@ class ReplyReader:
             self._rest += data
             self._bound(len(self._rest))
             return []
-        *lines, rest = (bytes(self._rest) + data if self._rest else data).split(b"\n")
+        if self._rest:
+            data = bytes(self._rest) + data
+        *lines, rest = data.split(b"\n")
         self._rest = bytearray(rest)
         replies = [reply for line in lines if (reply := self._line(line))]
         self._bound(len(rest))
@@ -73,16 +75,20 @@ class ReplyReader:
         return replies
 
     def _line(self, line: bytes) -> Reply | None:
-        if not line[:3].isdigit() or len(line) < 3:
+        code = line[:3]
+        if not code.isdigit() or len(code) < 3:
             raise Garbled(f"no reply of SMTP: {said(line[:80].decode(errors='replace'))}")
+        text = line[4:].strip()
         self._size += len(line) + 1
         self._bound(0)
-        self._lines.append(line[4:].strip())
         if line[3:4] == b"-":
+            self._lines.append(text)
             return None
-        text = b"\n".join(self._lines).decode(errors="replace")
-        self._lines, self._size = [], 0
-        return Reply(int(line[:3]), text)
+        if self._lines:
+            text = b"\n".join([*self._lines, text])
+            self._lines = []
+        self._size = 0
+        return Reply(int(code), text.decode(errors="replace"))
 
     def _bound(self, more: int) -> None:
         if self._size + more > REPLY_BYTES_MOST:

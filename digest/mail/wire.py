@@ -12,9 +12,11 @@ from digest.mail.replies import REPLIES_MOST, Garbled, Reply, ReplyReader
 
 # What is handed to the transport at once, so that it never holds a copy of a huge message.
 CHUNK = 256 * 1024
+# Replies are short; asyncio's own quarter of a megabyte costs more than the rest of a read.
+INCOMING = 4096
 
 
-class Wire(asyncio.Protocol):
+class Wire(asyncio.BufferedProtocol):
     """One connection's bytes; used by one task at a time.
 
     Everything that waits raises ConnectionError when the connection is lost, Garbled (one of them)
@@ -24,6 +26,7 @@ class Wire(asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = transport
+        self._incoming = bytearray(INCOMING)
         self._reader = ReplyReader()
         self._replies: deque[Reply] = deque()
         self._fault: Exception | None = None
@@ -100,10 +103,14 @@ class Wire(asyncio.Protocol):
         self._rest()
         self._transport.abort()
 
-    def data_received(self, data: bytes) -> None:
-        """Asyncio hands over what came."""
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Where asyncio puts what comes."""
+        return self._incoming
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Asyncio has put so many bytes there."""
         try:
-            self._replies += self._reader.feed(data)
+            self._replies += self._reader.feed(bytes(self._incoming[:nbytes]))
         except Garbled as exc:
             self._fail(exc)
             self._transport.abort()

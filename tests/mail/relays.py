@@ -70,7 +70,8 @@ class Script:
 
     `replies` maps a verb (`EHLO`, `MAIL`, `RCPT`, `DATA`, `.`, `RSET`) to its answers in turn, over
     all connections; where they are used up it answers as a sane server does. `close` cuts the
-    connection instead, `hang` says nothing; `421 …` is followed by a cut.
+    connection instead, `hang` says nothing, `drip` says one character after the other without end,
+    `flood` ten megabytes; `421 …` is followed by a cut.
     """
 
     replies: Replies = field(default_factory=dict)
@@ -122,6 +123,11 @@ class Script:
             return False
         if self._last == "hang":
             await asyncio.Event().wait()
+        while self._last == "drip":
+            writer.write(b"2")
+            await asyncio.sleep(0)
+        if self._last == "flood":
+            self._last = "250-" + "x" * 10_000_000
         writer.write(self._last.encode() + b"\r\n")
         await writer.drain()
         return not self._last.startswith("421")
