@@ -1,5 +1,139 @@
-"""Rendered papers, kept in pieces: between them are the holes that each reader's mail fills."""
+"""What templates print, kept in pieces: between them are holes that each reader's mail fills.
 
-# NUL cannot occur in words from outside: `plain` and `safe_url` let no control character through.
-RANK = "\0rank\0"
-VOTING = "\0voting\0"
+A template prints a hole as a mark between two NULs. No words from outside can hold one: `plain` and
+`safe_url` let no control character through.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import NamedTuple, NewType
+
+from digest.mail.quoted import Quoted, piece, unified
+
+KEPT_MOST = 48 * 2**20
+
+Mark = NewType("Mark", str)
+
+RANK_MARK, VOTING_MARK = Mark("rank"), Mark("voting")
+RANK, VOTING = f"\0{RANK_MARK}\0", f"\0{VOTING_MARK}\0"
+
+_OWN_COST = 400  # bytes of the objects around the pieces of one fragment, about
+
+
+class StrayMark(ValueError):
+    """A template changed a mark instead of printing it, or holds a NUL of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("entries, rank and the addresses of votes must be printed as they are")
+
+
+class Filling(NamedTuple):
+    """What a hole is filled with: encoded as a piece, and how many octets it has when read."""
+
+    quoted: Quoted
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fragment:
+    """What one template printed, encoded: a piece, a hole, a piece and so on, at last a piece.
+
+    `size` counts the octets of the pieces when read.
+    """
+
+    pieces: tuple[Quoted, ...]
+    holes: tuple[Mark, ...]
+    size: int
+
+    def filled(self, fillings: Mapping[Mark, Filling]) -> Filling:
+        """The whole, as what can fill a hole in its turn."""
+        parts: list[bytes] = [self.pieces[0]]
+        size = self.size
+        for hole, after in zip(self.holes, self.pieces[1:], strict=True):
+            quoted, octets = fillings[hole]
+            parts += (quoted, after)
+            size += octets
+        return Filling(Quoted(b"".join(parts)), size)
+
+
+def entry_marks(count: int) -> tuple[Mark, ...]:
+    """The marks of so many entries."""
+    return tuple(Mark(str(number)) for number in range(count))
+
+
+def hole(mark: Mark) -> str:
+    """The mark as a template prints it."""
+    return f"\0{mark}\0"
+
+
+def fragment(
+    printed: str,
+    marks: Collection[Mark] = (RANK_MARK, VOTING_MARK),
+    encode: Callable[[str], Quoted] = piece,
+) -> Fragment:
+    """What a template printed, split at these marks.
+
+    Raises StrayMark for a NUL that belongs to none of them.
+    """
+    found = unified(printed).split("\0")
+    told, holes = found[::2], tuple(map(Mark, found[1::2]))
+    if len(told) == len(holes) or not set(holes) <= set(marks):
+        raise StrayMark
+    size = sum(map(octets, told))
+    return Fragment(pieces=tuple(map(encode, told)), holes=holes, size=size)
+
+
+def filling(told: str) -> Filling:
+    """The words as what fills a hole."""
+    return Filling(piece(told), octets(told))
+
+
+def octets(told: str) -> int:
+    """How long the words are in UTF-8."""
+    return len(told) if told.isascii() else len(told.encode("utf-8", "replace"))
+
+
+class Shelf:
+    """Fragments by the view they show and a name, kept up to a number of bytes; what was not used
+    for longest goes first.
+
+    A view is known by its identity: views of equal words must be one object to share a fragment.
+    """
+
+    def __init__(self, most: int = KEPT_MOST) -> None:
+        self._most = most
+        self._size = 0
+        self._kept: OrderedDict[tuple[int, str], tuple[object, Fragment]] = OrderedDict()
+        self._lock = Lock()  # pages render too, in threads of their own
+
+    @property
+    def size(self) -> int:
+        """The bytes kept, about."""
+        return self._size
+
+    def get(self, view: object, name: str, make: Callable[[], Fragment]) -> Fragment:
+        """The fragment kept under that name, else what `make` gives, which is kept from now on."""
+        key = (id(view), name)  # nobody else's, since the view is kept beside its fragment
+        with self._lock:
+            if kept := self._kept.get(key):
+                self._kept.move_to_end(key)
+                return kept[1]
+        made = make()
+        with self._lock:
+            self._keep(key, view, made)
+        return made
+
+    def _keep(self, key: tuple[int, str], view: object, made: Fragment) -> None:
+        if key in self._kept:  # made in two threads at once
+            return
+        self._kept[key] = (view, made)
+        self._size += _cost(made)
+        while self._size > self._most:
+            _, (_, old) = self._kept.popitem(last=False)
+            self._size -= _cost(old)
+
+
+def _cost(kept: Fragment) -> int:
+    return _OWN_COST + sum(map(len, kept.pieces))

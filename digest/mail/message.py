@@ -4,25 +4,25 @@ The same letter always gives the same bytes. What the header fields may hold: RF
 lists: RFC 2369, 2919 and 8058; automatic mail: RFC 3834.
 """
 
-import binascii
 import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from email.header import Header
+from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
+from typing import Protocol
 
 from email_validator import EmailNotValidError, validate_email
 
 from digest.errors import InvalidInput
-from digest.mail.excerpts import plain
+from digest.mail.headers import followed, phrase, unstructured
+from digest.mail.quoted import Quoted, quoted
 
-LINE = 76
 _ADDRESS = re.compile(r"[^\s,;:<>()\[\]\"\\@\x00-\x1f\x7f]+@[^\s,;:<>()\[\]\"\\@\x00-\x1f\x7f]+")
 _URL = re.compile(r"[!-;=?-~]+")  # printable ASCII without < and >
 _TOKEN = re.compile(r"[A-Za-z0-9._:/+=@-]+")
-_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+_MESSAGE_ID = re.compile(r"<[A-Za-z0-9._=+-]+@[A-Za-z0-9.-]+>")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +49,8 @@ class ListInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Letter:
-    """All that goes into one mail. `html` None makes it plain text alone.
+    """All that goes into one mail. `html` None makes it plain text alone; both parts may come
+    encoded already.
 
     `message_id` comes with its angle brackets and is the same at every try; `date` is aware.
     """
@@ -57,8 +58,8 @@ class Letter:
     sender: Mailbox
     recipient: str
     subject: str
-    text: str
-    html: str | None
+    text: str | Quoted
+    html: str | Quoted | None
     message_id: str
     date: datetime
     reply_to: str | None = None
@@ -68,28 +69,45 @@ class Letter:
     feedback_id: str | None = None
 
 
-def compose(letter: Letter) -> bytes:
-    """The mail's bytes, lines ended by CRLF.
+class Signer(Protocol):
+    """What signs mails, such as by DKIM."""
+
+    def sign(self, head: bytes, body: bytes, at: datetime) -> bytes:
+        """The header fields, each ended by CRLF, that are to stand before `head`.
+
+        `head` holds all other fields, ended and folded as they are sent; `body` ends with exactly
+        one CRLF.
+        """
+        ...
+
+
+def compose(letter: Letter, signer: Signer | None = None) -> bytes:
+    """The mail's bytes, lines ended by CRLF, signed where there is a signer.
 
     Text fields are cleaned of control characters; an address, id or URL that holds any raises
     InvalidInput, so that no value can begin a header of its own.
     """
-    head = [f"{name}: {value}" for name, value in _headers(letter)]
+    fields = [f"{name}: {value}\r\n" for name, value in _headers(letter)]
+    kind, body = _body(letter)
+    # UTF-8 occurs only in an address whose local part needs it (RFC 6532)
+    head = "".join([*fields, kind]).encode()
+    signature = signer.sign(head, body, letter.date) if signer else b""
+    return b"".join((signature, head, b"\r\n", body))
+
+
+def _body(letter: Letter) -> tuple[str, bytes]:
+    """The header fields that tell how to read the body, and the body."""
     if letter.html is None:
-        head += _part_headers("plain")
-        return _bytes(head) + b"\r\n" + _quoted(letter.text)
+        return _PLAIN, _ended(_quoted(letter.text))
     boundary = _boundary(letter.message_id)
-    head.append(f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"')
     mark = f"--{boundary}".encode()
-    return b"".join(
-        (
-            _bytes(head) + b"\r\n" + mark + b"\r\n",
-            _bytes(_part_headers("plain")) + b"\r\n" + _quoted(letter.text),
-            b"\r\n" + mark + b"\r\n",
-            _bytes(_part_headers("html")) + b"\r\n" + _quoted(letter.html),
-            b"\r\n" + mark + b"--\r\n",
-        )
+    parts = (
+        *(mark, _PLAIN_PART, _quoted(letter.text), b"\r\n"),
+        *(mark, _HTML_PART, _quoted(letter.html), b"\r\n"),
+        *(mark, b"--\r\n"),
     )
+    kind = f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'
+    return kind, b"".join(parts)
 
 
 def wire_address(address: str) -> str:
@@ -107,8 +125,8 @@ def wire_address(address: str) -> str:
 def _headers(letter: Letter) -> Iterator[tuple[str, str]]:
     yield "From", _mailbox(letter.sender)
     yield "To", wire_address(letter.recipient)
-    yield "Subject", _words(letter.subject, "Subject")
-    yield "Date", format_datetime(letter.date)
+    yield "Subject", unstructured(letter.subject, "Subject")
+    yield "Date", _date(letter.date, letter.date.utcoffset())
     yield "Message-ID", _message_id(letter.message_id)
     if letter.reply_to:
         yield "Reply-To", wire_address(letter.reply_to)
@@ -123,7 +141,7 @@ def _list_headers(letter: Letter) -> Iterator[tuple[str, str]]:
     info = letter.mailing_list
     if info:
         identifier = f"<{_checked(info.id, _TOKEN, 'List-Id')}>"
-        yield "List-Id", f"{_phrase(info.name, 'List-Id')} {identifier}".strip()
+        yield "List-Id", followed(phrase(info.name, "List-Id"), identifier, "List-Id")
     ways = [url for url in (letter.unsubscribe_url, letter.unsubscribe_mailto) if url]
     if ways:
         bracketed = (f"<{_checked(way, _URL, 'List-Unsubscribe')}>" for way in ways)
@@ -137,17 +155,26 @@ def _list_headers(letter: Letter) -> Iterator[tuple[str, str]]:
         yield "List-Post", "NO"
 
 
-def _part_headers(subtype: str) -> list[str]:
-    return [
-        f"Content-Type: text/{subtype}; charset=utf-8",
-        "Content-Transfer-Encoding: quoted-printable",
-    ]
+def _part_headers(subtype: str) -> str:
+    kind = f"Content-Type: text/{subtype}; charset=utf-8\r\n"
+    return kind + "Content-Transfer-Encoding: quoted-printable\r\n"
 
 
-def _quoted(text: str) -> bytes:
-    """Quoted-printable, lines of at most 76 octets."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
-    return binascii.b2a_qp(lines.encode("utf-8", "replace"), istext=True)
+_PLAIN = _part_headers("plain")
+_PLAIN_PART = f"\r\n{_PLAIN}\r\n".encode()
+_HTML_PART = f"\r\n{_part_headers('html')}\r\n".encode()
+
+
+def _quoted(text: str | Quoted) -> bytes:
+    return quoted(text) if isinstance(text, str) else text
+
+
+def _ended(body: bytes) -> bytes:
+    """The body with one line break at its end and no empty line before that, which relays may take
+    away: where there would be one stands a soft line break, which reads as nothing.
+    """
+    plainly = body.endswith(b"\r\n") and not (body == b"\r\n" or body.endswith(b"\r\n\r\n"))
+    return body if plainly else body + b"=\r\n"
 
 
 def _boundary(message_id: str) -> str:
@@ -155,37 +182,19 @@ def _boundary(message_id: str) -> str:
     return f"=_{hashlib.sha256(message_id.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
+@lru_cache(maxsize=64)
 def _mailbox(box: Mailbox) -> str:
-    name = _phrase(box.name, "From")
-    return f"{name} <{wire_address(box.address)}>".strip()
+    return followed(phrase(box.name, "From"), f"<{wire_address(box.address)}>", "From")
 
 
-def _phrase(text: str, header: str) -> str:
-    """A display name: bare, quoted or as encoded words (RFC 5322 §3.2.5, RFC 2047 §5)."""
-    text = plain(text)
-    short = len(header) + len(text) < LINE - 10
-    if not text or (short and _ATOMS.fullmatch(text) and "=?" not in text):
-        return text
-    if short and text.isascii() and "=?" not in text:
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return _encoded(text, header)
-
-
-def _words(text: str, header: str) -> str:
-    """Unstructured text: bare where it is short ASCII, else encoded words."""
-    text = plain(text)
-    if text.isascii() and len(header) + 2 + len(text) <= LINE and "=?" not in text:
-        return text
-    return _encoded(text, header)
-
-
-def _encoded(text: str, header: str) -> str:
-    clean = text.encode("utf-8", "replace").decode()
-    return Header(clean, "utf-8", maxlinelen=LINE, header_name=header).encode(linesep="\r\n")
+@lru_cache(maxsize=256)
+def _date(date: datetime, _offset: timedelta | None) -> str:
+    """The date, by its offset too: instants that are equal are not written equally."""
+    return format_datetime(date)
 
 
 def _message_id(value: str) -> str:
-    if not re.fullmatch(r"<[A-Za-z0-9._=+-]+@[A-Za-z0-9.-]+>", value):
+    if not _MESSAGE_ID.fullmatch(value):
         raise InvalidInput(f"Message-ID {value[:80]!r} must have the form <unique@domain>")
     return value
 
@@ -204,8 +213,3 @@ def _ascii_domain(domain: str) -> str:
     except (EmailNotValidError, UnicodeError) as exc:
         raise InvalidInput(f"{domain[:60]!r} is no mail domain: {exc}") from exc
     return found.ascii_domain
-
-
-def _bytes(lines: list[str]) -> bytes:
-    # UTF-8 occurs only in an address whose local part needs it (RFC 6532)
-    return "".join(f"{line}\r\n" for line in lines).encode()

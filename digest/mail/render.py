@@ -1,29 +1,40 @@
 """A view in words: subject, text and HTML, by the templates of its kind of mail."""
 
 import traceback
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 
 from jinja2 import TemplateError as JinjaError
 from jinja2 import TemplateNotFound, TemplateSyntaxError
-from markupsafe import Markup, escape
+from markupsafe import escape
 
 from digest.domain.deliveries import MailKind
 from digest.errors import ConfigError, TemplateError
-from digest.mail.excerpts import Segment, plain, shortened
-from digest.mail.fragments import RANK, VOTING
+from digest.mail.excerpts import plain, shortened
+from digest.mail.fragments import (
+    RANK_MARK,
+    VOTING_MARK,
+    Filling,
+    Fragment,
+    Mark,
+    Shelf,
+    StrayMark,
+    entry_marks,
+    filling,
+    fragment,
+    hole,
+)
+from digest.mail.quoted import Quoted, piece, piece_by_lines, words
+from digest.mail.samples import samples
 from digest.mail.templating import environment
 from digest.mail.theme import Theme
 from digest.mail.views import (
     SLIMMEST,
     ConfirmView,
     DigestView,
-    Frame,
-    Identity,
-    LinkView,
     MailView,
-    Manage,
     PaperView,
     WelcomeView,
     slimmer,
@@ -35,32 +46,49 @@ HTML_MOST = 90_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rendered:
-    """A mail in words; `html` is None for readers who want text alone."""
+    """A mail as rendered, its parts encoded; there is no HTML for readers who want text alone."""
 
     subject: str
-    text: str
-    html: str | None
+    quoted_text: Quoted
+    quoted_html: Quoted | None
+
+    @property
+    def text(self) -> str:
+        """The text in words."""
+        return words(self.quoted_text)
+
+    @property
+    def html(self) -> str | None:
+        """The HTML in words."""
+        return None if self.quoted_html is None else words(self.quoted_html)
 
 
 class Renderer:
     """Fills the templates; those in `override`, laid out as the built-in ones, come first.
 
-    Raises ConfigError when `override` is no folder.
+    What was printed for a paper is kept for everybody to whom the same view of it is shown. Raises
+    ConfigError when `override` is no folder.
     """
 
     def __init__(self, override: Path | None = None, theme: Theme | None = None) -> None:
         if override is not None and not override.is_dir():
             raise ConfigError(f"templates.folder {override} is no folder: create it or unset it")
         self._environment = environment(override, theme)
+        self._shelf = Shelf()
 
     def render(self, view: MailView, *, text_only: bool = False) -> Rendered:
         """The mail in words. Raises TemplateError, which names file and line."""
-        html = None
-        if not text_only:
-            view, html = self._fitting(view)
-        subject = plain(self._filled("subject.txt", view))
-        text = self._filled("body.txt", view).strip() + "\n"
-        return Rendered(subject=shortened(subject, SUBJECT_MOST), text=text, html=html)
+        papers: tuple[PaperView, ...] = ()
+        if isinstance(view, DigestView):
+            papers = view.papers
+            view = replace(view, entries=_entry_holes(len(papers)))
+        html, level = (None, 0) if text_only else self._html(view, papers)
+        subject = plain(self._printed(_name(view, "subject.txt"), mail=view, frame=view.frame))
+        return Rendered(
+            subject=shortened(subject, SUBJECT_MOST),
+            quoted_text=self._text(view, papers, level),
+            quoted_html=html,
+        )
 
     def check(self) -> None:
         """Render every kind of mail once with sample words, with and without links.
@@ -68,37 +96,49 @@ class Renderer:
         Raises TemplateError for the first template that is missing or wrong, before any mail is
         sent.
         """
-        for frame in (_bare_frame(), _full_frame()):
-            for view in _samples(frame):
-                self.render(view)
+        for view in samples():
+            self.render(view)
 
-    def _fitting(self, view: MailView) -> tuple[MailView, str]:
-        """The view and its HTML, made slimmer where it would be clipped by Gmail (at 102 KB)."""
-        html = self._filled("body.html", view)
-        for level in range(1, SLIMMEST + 1):
-            if not isinstance(view, DigestView) or len(html.encode()) <= HTML_MOST:
+    def _html(self, view: MailView, papers: Sequence[PaperView]) -> tuple[Quoted, int]:
+        """The HTML, made slimmer where it would be clipped by Gmail (at 102 KB), and how much."""
+        skeleton = self._skeleton(_name(view, "body.html"), view, len(papers))
+        voting = filling(str(escape(view.voting))) if isinstance(view, DigestView) else _NOTHING
+        for level in range(SLIMMEST + 1):
+            entries = self._entries(_PAPER_HTML, papers, level, voting)
+            done, size = skeleton.filled(entries)
+            if size <= HTML_MOST:
                 break
-            view = slimmer(view, level)
-            html = self._filled("body.html", view)
-        return view, html
+        return done, level
 
-    def _filled(self, file: str, view: MailView) -> str:
-        name = f"mail/{_kind(view).value}/{file}"
-        if isinstance(view, DigestView) and file != "subject.txt":
-            view = replace(view, entries=self._entries(file, view))
-        return self._printed(name, mail=view, frame=view.frame)
+    def _text(self, view: MailView, papers: Sequence[PaperView], level: int) -> Quoted:
+        skeleton = self._skeleton(_name(view, "body.txt"), view, len(papers))
+        voting = filling(view.voting) if isinstance(view, DigestView) else _NOTHING
+        return skeleton.filled(self._entries(_PAPER_TEXT, papers, level, voting)).quoted
 
-    def _entries(self, file: str, view: DigestView) -> tuple[str, ...]:
-        name = f"mail/digest/{file.replace('body', 'paper')}"
-        entries: list[str] = []
-        for rank, paper in enumerate(view.papers, start=1):
-            told = self._printed(name, paper=paper)
-            if name.endswith(".html"):
-                told = told.replace(RANK, str(rank)).replace(VOTING, escape(view.voting))
-                entries.append(Markup(told))  # noqa: S704 - autoescaped when it was printed
-            else:
-                entries.append(told.replace(RANK, f"{rank:2}").replace(VOTING, view.voting))
-        return tuple(entries)
+    def _skeleton(self, name: str, view: MailView, entries: int) -> Fragment:
+        """All of a part but its entries, which are holes in it."""
+        printed = self._printed(name, mail=view, frame=view.frame)
+        if name.endswith(".txt"):
+            printed = printed.strip() + "\n"
+        return _split(name, printed, entry_marks(entries), piece_by_lines)
+
+    def _entries(
+        self, name: str, papers: Sequence[PaperView], level: int, voting: Filling
+    ) -> dict[Mark, Filling]:
+        """What fills the holes of a skeleton: each paper, made slimmer to that level."""
+        ranks = _RANKS[name]
+        filled = {}
+        for place, (mark, paper) in enumerate(zip(entry_marks(len(papers)), papers, strict=True)):
+            told = self._paper(name, paper, level)
+            filled[mark] = told.filled({RANK_MARK: ranks(place + 1), VOTING_MARK: voting})
+        return filled
+
+    def _paper(self, name: str, paper: PaperView, level: int) -> Fragment:
+        def printed() -> Fragment:
+            told = self._printed(name, paper=slimmer(paper, level) if level else paper)
+            return _split(name, told)
+
+        return self._shelf.get(paper, f"{level} {name}", printed)
 
     def _printed(self, name: str, **values: object) -> str:
         try:
@@ -110,6 +150,43 @@ class Renderer:
             raise TemplateError(f"template {where}: {exc.message}") from exc
         except (JinjaError, TypeError, ValueError, ArithmeticError, LookupError) as exc:
             raise TemplateError(f"template {_place(exc) or name}: {exc}") from exc
+
+
+def _split(
+    name: str,
+    printed: str,
+    marks: Collection[Mark] = (RANK_MARK, VOTING_MARK),
+    encode: Callable[[str], Quoted] = piece,
+) -> Fragment:
+    try:
+        return fragment(printed, marks, encode)
+    except StrayMark as exc:
+        raise TemplateError(f"template {name}: {exc}") from exc
+
+
+@cache
+def _entry_holes(count: int) -> tuple[str, ...]:
+    return tuple(map(hole, entry_marks(count)))
+
+
+@cache
+def _rank(rank: int) -> Filling:
+    return filling(str(rank))
+
+
+@cache
+def _rank_in_column(rank: int) -> Filling:
+    """Two columns wide, so that it makes no difference to the words after it."""
+    return filling(f"{rank:2}")
+
+
+_PAPER_HTML, _PAPER_TEXT = "mail/digest/paper.html", "mail/digest/paper.txt"
+_RANKS = {_PAPER_HTML: _rank, _PAPER_TEXT: _rank_in_column}
+_NOTHING = filling("")
+
+
+def _name(view: MailView, file: str) -> str:
+    return f"mail/{_kind(view).value}/{file}"
 
 
 def _kind(view: MailView) -> MailKind:
@@ -129,70 +206,3 @@ def _place(exc: BaseException) -> str | None:
         if frame.filename.endswith((".html", ".txt")):
             return f"{frame.filename}, line {frame.lineno}"
     return None
-
-
-def _bare_frame() -> Frame:
-    return Frame(identity=Identity(), recipient="reader@example.com")
-
-
-def _full_frame() -> Frame:
-    manage = Manage(
-        preferences_url="https://example.com/preferences/t",
-        unsubscribe_url="https://example.com/unsubscribe/t",
-        unsubscribe_mailto="mailto:news@example.com?subject=unsubscribe",
-    )
-    identity = Identity(address="news@example.com", imprint="Example, 1 Main Street")
-    return Frame(
-        identity=identity,
-        recipient="reader@example.com",
-        manage=manage,
-        interests=("continual learning",),
-        excluded=("survey",),
-        schedule="every day at 08:00 (UTC)",
-    )
-
-
-def _samples(frame: Frame) -> tuple[MailView, ...]:
-    words = (Segment(text="A "), Segment(text="sample", marked=True))
-    full = PaperView(
-        rank=1,
-        title=words,
-        url="https://example.com/1",
-        authors="Ada Lovelace",
-        facts="cs.LG",
-        badge="63 upvotes · rising",
-        rising=True,
-        reason=words,
-        summary=words,
-        links=(LinkView(label="PDF", url="https://example.com/1.pdf"),),
-        has_feedback=True,
-        more_url=f"{VOTING}1/more",
-        less_url=f"{VOTING}1/less",
-    )
-    bare = PaperView(
-        rank=2,
-        title=words,
-        url=None,
-        authors="",
-        facts="",
-        badge="",
-        rising=False,
-        reason=(),
-        summary=(),
-        links=(),
-    )
-    day = f"{date(2026, 3, 12):%A %d %B %Y}"
-    at = f"{datetime(2026, 3, 13, 8, tzinfo=UTC):%A %d %B at %H:%M}"
-    return (
-        DigestView(
-            frame=frame,
-            day=day,
-            papers=(full, bare),
-            considered=212,
-            voting="https://example.com/v/",
-        ),
-        DigestView(frame=frame, day=day, papers=(bare,), trending_only=True),
-        ConfirmView(frame=frame, confirm_url="https://example.com/confirm/t", valid_days=7),
-        ConfirmView(frame=frame, confirm_url=None),
-        WelcomeView(frame=frame, first_at=at),
-    )

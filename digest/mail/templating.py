@@ -61,6 +61,8 @@ def environment(override: Path | None = None, theme: Theme | None = None) -> Env
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # what was checked before the first mail is what all mails are made by
+        cache_size=-1,
     )
     env.filters["wrapped"] = wrapped
     return env

@@ -7,7 +7,9 @@ the same bytes at every try, so that a receiver can fold what came twice.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
+from hashlib import sha256
+from typing import Protocol
 
 from sqlmodel import Session
 
@@ -62,20 +64,43 @@ class Outgoing:
     content: Callable[[], bytes | DigestError]
 
 
+class EnvelopeSenders(Protocol):
+    """Writes envelope senders that say which delivery came back (VERP)."""
+
+    def sender(self, delivery_id: int) -> str:
+        """The envelope sender of that delivery."""
+        ...
+
+
 class Mailroom:
-    """Puts orders into words and bytes, by the templates and the sender's identity."""
+    """Puts orders into words and bytes, by the templates and the sender's identity.
+
+    Mails are signed where there is a `signer`. Answers that leave by mail go to `leave_at`, where
+    that is not the sender's address.
+    """
 
     def __init__(
-        self, renderer: Renderer, tokens: Tokens, site: Site, identity: views.Identity
+        self,
+        renderer: Renderer,
+        tokens: Tokens,
+        site: Site,
+        identity: views.Identity,
+        *,
+        signer: message.Signer | None = None,
+        verp: EnvelopeSenders | None = None,
+        leave_at: str = "",
     ) -> None:
         self._renderer = renderer
         self._tokens = tokens
         self._site = site
         self._identity = identity
+        self._signer = signer
+        self._verp = verp
+        self._leave_at = leave_at or identity.address
 
     @property
     def sender(self) -> str:
-        """The envelope sender, to which the relay returns what it cannot deliver."""
+        """The envelope sender of mails that are in no ledger."""
         return self._identity.address
 
     def check(self) -> None:
@@ -92,7 +117,7 @@ class Mailroom:
         return [
             Outgoing(
                 id=row.id,
-                sender=self.sender,
+                sender=self._verp.sender(row.id) if self._verp else self.sender,
                 recipient=row.subscriber.email,
                 content=partial(self._content, _order(row, totals[row.edition_id]), papers),
             )
@@ -107,7 +132,9 @@ class Mailroom:
         except Exception as exc:  # a damaged row must not stop the mails of others
             return MailError(f"the mail cannot be made: {type(exc).__name__}: {exc}")
 
-    def mail(self, order: Order, papers: Mapping[PaperId, Paper]) -> Mail:
+    def mail(
+        self, order: Order, papers: Mapping[PaperId, Paper], *, subject_prefix: str = ""
+    ) -> Mail:
         """The mail; picks whose paper is not in `papers` (pruned since) are left out, and so is the
         second of two that were found to be one paper.
 
@@ -118,9 +145,10 @@ class Mailroom:
         view = self._view(order, papers, views.frame_of(order.subscriber, self._identity, manage))
         text_only = order.subscriber.preferences.text_only
         rendered = self._renderer.render(view, text_only=text_only)
-        return Mail(
-            rendered=rendered, content=message.compose(self._letter(order, rendered, manage))
-        )
+        if subject_prefix:
+            rendered = replace(rendered, subject=subject_prefix + rendered.subject)
+        letter = self._letter(order, rendered, manage)
+        return Mail(rendered=rendered, content=message.compose(letter, self._signer))
 
     def _view(
         self, order: Order, papers: Mapping[PaperId, Paper], frame: views.Frame
@@ -128,7 +156,12 @@ class Mailroom:
         subscriber = order.subscriber
         if order.kind is MailKind.DIGEST and order.digest:
             return views.digest_view(
-                order.digest, papers, frame, site=self._site, considered=order.considered
+                order.digest,
+                papers,
+                frame,
+                site=self._site,
+                considered=order.considered,
+                voting=self._site.voting(self._token(Purpose.FEEDBACK, order)),
             )
         if order.kind is MailKind.WELCOME:
             first_at = subscriber.next_digest_at or order.queued_at
@@ -140,38 +173,67 @@ class Mailroom:
         return views.confirm_view(frame, confirm_url=confirm_url, valid_days=CONFIRM_DAYS)
 
     def _manage(self, order: Order) -> views.Manage:
-        payload = str(order.subscriber.id)
-        leave = self._tokens.sign(Purpose.UNSUBSCRIBE, payload, order.queued_at)
-        change = self._tokens.sign(Purpose.PREFERENCES, payload, order.queued_at)
+        leave = self._token(Purpose.UNSUBSCRIBE, order)
         return views.Manage(
-            preferences_url=self._site.preferences(change),
+            preferences_url=self._site.preferences(self._token(Purpose.PREFERENCES, order)),
             unsubscribe_url=self._site.unsubscribe(leave),
-            unsubscribe_mailto=unsubscribe_mailto(self._identity.address, leave),
+            unsubscribe_mailto=unsubscribe_mailto(self._leave_at, leave),
         )
 
+    def _token(self, purpose: Purpose, order: Order) -> str:
+        return self._tokens.sign(purpose, str(order.subscriber.id), order.queued_at)
+
     def _letter(self, order: Order, rendered: Rendered, manage: views.Manage) -> message.Letter:
-        identity = self._identity
-        domain = message.wire_address(identity.address).rpartition("@")[2]
-        owner = f"mailto:{message.wire_address(identity.address)}"
+        identity, listed = self._identity, order.kind is not MailKind.CONFIRM
         return message.Letter(
             sender=message.Mailbox(address=identity.address, name=identity.name),
             recipient=order.subscriber.email,
             subject=rendered.subject,
-            text=rendered.text,
-            html=rendered.html,
+            text=rendered.quoted_text,
+            html=rendered.quoted_html,
             message_id=order.message_id,
             date=order.queued_at,
-            mailing_list=message.ListInfo(
-                id=f"digest.{domain}",
-                name=identity.name,
-                help=manage.preferences_url or owner,
-                owner=owner,
-                archive=self._site.url,
-            ),
-            unsubscribe_url=manage.unsubscribe_url,
-            unsubscribe_mailto=manage.unsubscribe_mailto,
-            feedback_id=f"{order.kind.value}:{domain}:trending-papers",
+            reply_to=identity.reply_to or None,
+            # who has not confirmed yet is on no list
+            mailing_list=self._list(manage) if listed else None,
+            unsubscribe_url=manage.unsubscribe_url if listed else None,
+            unsubscribe_mailto=manage.unsubscribe_mailto if listed else None,
+            feedback_id=_feedback_id(order, _domain(identity.address)),
         )
+
+    def _list(self, manage: views.Manage) -> message.ListInfo:
+        identity = self._identity
+        owner = _written_to(identity.contact or identity.address)
+        return message.ListInfo(
+            id=f"digest.{_domain(identity.address)}",
+            name=identity.name,
+            help=manage.preferences_url or owner,
+            owner=owner,
+            archive=self._site.url,
+        )
+
+
+@lru_cache(maxsize=8)
+def _domain(address: str) -> str:
+    return message.wire_address(address).rpartition("@")[2]
+
+
+@lru_cache(maxsize=8)
+def _written_to(contact: str) -> str:
+    """The link by which one writes to a contact, which may be one already."""
+    return contact if ":" in contact else f"mailto:{message.wire_address(contact)}"
+
+
+@lru_cache(maxsize=64)
+def _sender_id(domain: str) -> str:
+    return f"tp{sha256(domain.encode()).hexdigest()[:10]}"
+
+
+def _feedback_id(order: Order, domain: str) -> str:
+    """Day, kind and domain, by which Gmail's Postmaster Tools count complaints, and last the sender
+    in 5 to 15 characters (support.google.com/mail/answer/6254652).
+    """
+    return f"{order.queued_at:%Y%m%d}:{order.kind.value}:{domain}:{_sender_id(domain)}"
 
 
 def _order(row: Claimed, considered: int | None) -> Order:
