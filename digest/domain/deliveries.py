@@ -7,6 +7,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
+from digest.domain.limits import asked_delay
+
 DeliveryId = NewType("DeliveryId", int)
 
 RETRY_FIRST = timedelta(minutes=1)
@@ -109,14 +111,16 @@ class Verdict:
     doubtful: int = 0
 
 
-def retry_delay(attempts: int, jitter: float) -> timedelta:
-    """The wait before the next try: 1 min × 2ⁿ for the n-th failed try from 0, at most 4 h.
+def retry_delay(attempts: int, jitter: float, asked: timedelta | None = None) -> timedelta:
+    """The wait before the next try: 1 min × 2ⁿ for the n-th failed try from 0, at most 4 h, and not
+    less than what the receiver `asked` for.
 
     `jitter` in 0 to 1 shortens the wait by up to a quarter, so that a crowd does not return at
-    once.
+    once; a wait that was asked for it makes longer instead.
     """
     doubled = RETRY_FIRST * int(2 ** min(max(attempts - 1, 0), 16))
-    return min(doubled, RETRY_MOST) * (1 - 0.25 * jitter)
+    own = min(doubled, RETRY_MOST) * (1 - 0.25 * jitter)
+    return max(own, min(asked * (1 + 0.25 * jitter), RETRY_MOST)) if asked else own
 
 
 def verdict(
@@ -127,13 +131,14 @@ def verdict(
     queued_at: datetime,
     now: datetime,
     jitter: float,
+    give_up_after: timedelta = GIVE_UP_AFTER,
 ) -> Verdict:
     """Decide a delivery's next state from one try's result.
 
-    `attempts` counts this try too. A deferred delivery older than 48 h has failed; one that ended
-    in doubt twice is held for the operator, because a relay that always drops after accepting would
-    otherwise get it for ever. One in doubt for the first time, and one that was not tried, need not
-    wait: CONTRACT §1 dates only deferred ones again.
+    `attempts` counts this try too. A deferred delivery that was queued `give_up_after` ago has
+    failed; one that ended in doubt twice is held for the operator, because a relay that always
+    drops after accepting would otherwise get it for ever. One in doubt for the first time, and one
+    that was not tried, need not wait: CONTRACT §1 dates only deferred ones again.
     """
     match result:
         case Sent():
@@ -141,10 +146,11 @@ def verdict(
         case Failed():
             return Verdict(state=State.FAILED, reason=result.reply, doubtful=doubtful)
         case Deferred():
-            if now - queued_at >= GIVE_UP_AFTER:
-                reason = f"gave up after 48 h: {result.reply}"
+            if now - queued_at >= give_up_after:
+                hours = give_up_after / timedelta(hours=1)
+                reason = f"gave up after {hours:g} h: {result.reply}"
                 return Verdict(state=State.FAILED, reason=reason, doubtful=doubtful)
-            due_at = now + retry_delay(attempts, jitter)
+            due_at = now + retry_delay(attempts, jitter, asked_delay(result.reply))
             return Verdict(
                 state=State.DEFERRED, reason=result.reply, due_at=due_at, doubtful=doubtful
             )
