@@ -4,11 +4,13 @@
 "use strict";
 const fs = require("node:fs");
 const path = require("node:path");
+const { createRequire } = require("node:module");
 
 const [modules, planFile, port, total, connections] = process.argv.slice(2);
-const from = path.join(modules, "node_modules", "nodemailer");
-const nodemailer = require(from);
-const MailComposer = require(path.join(from, "lib", "mail-composer"));
+const from = createRequire(path.join(path.resolve(modules), "package.json"));
+const nodemailer = from("nodemailer");
+const composer = from("nodemailer/lib/mail-composer");
+const MailComposer = composer.default ?? composer.MailComposer ?? composer;
 const plan = JSON.parse(fs.readFileSync(planFile, "utf8"));
 
 const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;" };

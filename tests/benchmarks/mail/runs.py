@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.benchmarks.mail.servers import ROOT, Missing, tool
-from tests.benchmarks.mail.world import DUE, PEPPER, SECRET, SENDER, SITE
+from tests.benchmarks.mail.world import DUE, PEPPER, SECRET, SENDER, SITE, sent
 
 SELECTOR = "bench"
 LEASE = timedelta(minutes=10)
@@ -66,7 +66,7 @@ def environment(store: str, port: int, folder: Path, connections: int, key: Path
 
 
 def deliver(settings: dict[str, str], folder: Path, processes: int) -> Cost:
-    """`digest deliver` to its end; the number of messages is left to the caller."""
+    """`digest deliver` to its end; messages are not counted."""
     command = [*DELIVER, "--processes", str(processes)]
     cpu, began = children_cpu_s(), time.perf_counter()
     ended = subprocess.run(
@@ -78,6 +78,17 @@ def deliver(settings: dict[str, str], folder: Path, processes: int) -> Cost:
 
 
 DELIVER = (sys.executable, "-m", "digest", "deliver", "--now", DUE.isoformat())
+
+
+def delivered(settings: dict[str, str], folder: Path, processes: int) -> Cost:
+    """A ledger sent to its end, less what a run over the then empty queue takes."""
+    busy = deliver(settings, folder, processes)
+    idle = [deliver(settings, folder, processes) for _ in range(2)]
+    return Cost(
+        messages=sent(settings["DIGEST_STORE__URL"]),
+        cpu_s=busy.cpu_s - min(one.cpu_s for one in idle),
+        wall_s=busy.wall_s - min(one.wall_s for one in idle),
+    )
 
 
 def children_cpu_s() -> float:
@@ -97,6 +108,11 @@ def node() -> tuple[str, Path]:
 def obvious(*arguments: object) -> list[str]:
     """The command of Jinja2 + EmailMessage + dkimpy + aiosmtplib."""
     return [sys.executable, "-m", "tests.benchmarks.mail.obvious", *map(str, arguments)]
+
+
+def ready(way: str, *arguments: object) -> list[str]:
+    """The command that sends ready mails, by `aiosmtplib` or by our `relay`."""
+    return [sys.executable, "-m", "tests.benchmarks.mail.ready", way, *map(str, arguments)]
 
 
 def nodemailer(*arguments: object) -> list[str]:
