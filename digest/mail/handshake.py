@@ -119,7 +119,9 @@ class Handshake:
             name = address_literal(client.get_transport_info("sockname")[0])
         try:
             await client.ehlo(hostname=name)
-        except SMTPResponseException:
+        except SMTPResponseException as exc:
+            if not 500 <= exc.code < 600:  # only a relay that does not know EHLO (RFC 5321 §3.2)
+                raise
             await client.helo(hostname=name)
 
     async def _log_in(self, client: SMTP) -> None:

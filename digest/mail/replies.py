@@ -1,6 +1,7 @@
 """What the relay says: replies out of bytes, and what each means for a message."""
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from digest.errors import PermanentMailError, RecipientError, RelayError, TransientMailError
@@ -8,7 +9,6 @@ from digest.mail.excerpts import plain, shortened
 
 REPLY_MOST = 500  # characters of a reply that are kept
 REPLY_BYTES_MOST = 64 * 1024
-REPLIES_MOST = 8  # more than ever are asked for at once
 CLOSING = 421  # the relay ends the connection, at whatever place (RFC 5321 §3.8)
 # A refused MAIL blames the message only where it is about its size or parameters (RFC 5321 §4.3.2,
 # RFC 1870); else it is about the sender or the login, and every mail would be refused alike.
@@ -44,8 +44,7 @@ class Reply(NamedTuple):
 class ReplyReader:
     """Replies out of bytes as they arrive, in whatever pieces.
 
-    Bounded: one reply of more than 64 KB, or more replies than anybody asks for at once, is
-    Garbled; so is a line without a code.
+    A reply of more than 64 KB is Garbled, and so is a line without a code.
     """
 
     def __init__(self) -> None:
@@ -58,21 +57,20 @@ class ReplyReader:
         """Whether a reply has begun and not ended."""
         return bool(self._rest or self._lines)
 
-    def feed(self, data: bytes) -> list[Reply]:
-        """The replies that these bytes complete. Raises Garbled."""
+    def feed(self, data: bytes) -> Iterator[Reply]:
+        """The replies that these bytes complete. Raises Garbled, after those before the noise."""
         if b"\n" not in data:
             self._rest += data
             self._bound(len(self._rest))
-            return []
+            return
         if self._rest:
             data = bytes(self._rest) + data
         *lines, rest = data.split(b"\n")
         self._rest = bytearray(rest)
-        replies = [reply for line in lines if (reply := self._line(line))]
+        for line in lines:
+            if reply := self._line(line):
+                yield reply
         self._bound(len(rest))
-        if len(replies) > REPLIES_MOST:
-            raise Garbled("more replies than commands")
-        return replies
 
     def _line(self, line: bytes) -> Reply | None:
         code = line[:3]

@@ -8,12 +8,13 @@ import asyncio
 from collections import deque
 from typing import Self, cast
 
-from digest.mail.replies import REPLIES_MOST, Garbled, Reply, ReplyReader
+from digest.mail.replies import Garbled, Reply, ReplyReader
 
 # What is handed to the transport at once, so that it never holds a copy of a huge message.
 CHUNK = 256 * 1024
 # Replies are short; asyncio's own quarter of a megabyte costs more than the rest of a read.
 INCOMING = 4096
+REPLIES_MOST = 8  # more than are ever asked for at once
 
 
 class Wire(asyncio.BufferedProtocol):

@@ -4,12 +4,15 @@ import asyncio
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+
+from digest.domain.relay import Security
+from digest.mail.transport import Connection, Relay, RelaySettings
 
 Replies = dict[str, list[str]]
 
@@ -71,7 +74,7 @@ class Script:
     `replies` maps a verb (`EHLO`, `MAIL`, `RCPT`, `DATA`, `.`, `RSET`) to its answers in turn, over
     all connections; where they are used up it answers as a sane server does. `close` cuts the
     connection instead, `hang` says nothing, `drip` says one character after the other without end,
-    `flood` ten megabytes; `421 …` is followed by a cut.
+    `flood` ten megabytes, `half` is cut within the reply; `421 …` is followed by a cut.
     """
 
     replies: Replies = field(default_factory=dict)
@@ -91,27 +94,43 @@ class Script:
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        envelope: list[str] = []
         while line := await reader.readline():
             text = line.decode().rstrip("\r\n")
             self.said.append(text)
             verb = text.split(" ")[0].upper()
-            if not await self._answer(writer, verb, self._sane(verb)) or verb == "QUIT":
+            said = await self._answer(writer, verb, self._sane(verb, envelope))
+            if not said or verb == "QUIT":
                 return
+            if verb in ("RSET", "EHLO"):
+                envelope = []
+            elif self._last.startswith("2"):
+                envelope.append(verb)
             if verb == "DATA" and self._last.startswith("354"):
-                message = await reader.readuntil(b"\r\n.\r\n")
-                self.taken.append(message[:-3])
+                envelope = []
+                self.taken.append(await self._message(reader))
                 if not await self._answer(writer, ".", "250 taken"):
                     return
 
-    def _sane(self, verb: str) -> str:
-        match verb:
-            case "EHLO":
+    async def _message(self, reader: asyncio.StreamReader) -> bytes:
+        first = await reader.readline()
+        if first == b".\r\n":
+            return b""
+        return (first + await reader.readuntil(b"\r\n.\r\n"))[:-3]
+
+    def _sane(self, verb: str, envelope: list[str]) -> str:
+        match verb, envelope:
+            case "EHLO", _:
                 lines = ["relay.example", *self.extensions]
                 dashed = [f"250-{line}" for line in lines[:-1]]
                 return "\r\n".join([*dashed, f"250 {lines[-1]}"])
-            case "DATA":
+            case ("RCPT" | "DATA", []) | ("MAIL", ["MAIL", *_]):
+                return "503 5.5.1 wrong order"
+            case "DATA", ["MAIL"]:
+                return "503 5.5.1 no recipient"
+            case "DATA", _:
                 return "354 go on"
-            case "QUIT":
+            case "QUIT", _:
                 return "221 bye"
             case _:
                 return "250 ok"
@@ -126,6 +145,9 @@ class Script:
         while self._last == "drip":
             writer.write(b"2")
             await asyncio.sleep(0)
+        if self._last == "half":
+            writer.write(b"250-begun\r\n250 hal")
+            return False
         if self._last == "flood":
             self._last = "250-" + "x" * 10_000_000
         writer.write(self._last.encode() + b"\r\n")
@@ -155,6 +177,32 @@ async def scripted_relay(script: Script) -> AsyncIterator[int]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def settings(port: int, **changes: Any) -> RelaySettings:
+    """Those of a relay in clear on loopback."""
+    values: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": port,
+        "security": Security.NONE,
+        "timeout_s": 5.0,
+        "data_timeout_s": 5.0,
+        "local_hostname": "sender.example",
+    }
+    return RelaySettings(**values | changes)
+
+
+@asynccontextmanager
+async def lent(
+    server: AbstractAsyncContextManager[int], **changes: Any
+) -> AsyncIterator[Connection]:
+    """One connection to this server."""
+    async with (
+        server as port,
+        Relay(settings(port, **changes)) as relay,
+        relay.connection() as connection,
+    ):
+        yield connection
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:

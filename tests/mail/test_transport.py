@@ -3,10 +3,7 @@
 import asyncio
 import shutil
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,50 +11,24 @@ from digest.domain.deliveries import Sent
 from digest.domain.relay import Security
 from digest.errors import (
     ConfigError,
-    InDoubtError,
     PermanentMailError,
     RelayError,
-    TransientMailError,
 )
-from digest.mail.envelope import stuffed
-from digest.mail.transport import Connection, Relay, RelaySettings
+from digest.mail.transport import Relay, RelaySettings
 from tests.mail.relays import (
     Inbox,
     Script,
     aiosmtpd_relay,
+    lent,
     make_certificate,
     run,
     scripted_relay,
     server_context,
+    settings,
 )
 
 SENDER, ADA, ALAN = "papers@example.org", "ada@example.com", "alan@example.com"
 MAIL = b"Subject: hi\r\n\r\n.leading dot\r\n..two\r\n.\r\nlast\r\n"
-
-
-def settings(port: int, **changes: Any) -> RelaySettings:
-    values: dict[str, Any] = {
-        "host": "127.0.0.1",
-        "port": port,
-        "security": Security.NONE,
-        "timeout_s": 5.0,
-        "data_timeout_s": 5.0,
-        "local_hostname": "sender.example",
-    }
-    return RelaySettings(**values | changes)
-
-
-@asynccontextmanager
-async def lent(
-    server: AbstractAsyncContextManager[int], **changes: Any
-) -> AsyncIterator[Connection]:
-    """One connection to this server."""
-    async with (
-        server as port,
-        Relay(settings(port, **changes)) as relay,
-        relay.connection() as connection,
-    ):
-        yield connection
 
 
 @pytest.fixture(scope="module")
@@ -232,149 +203,6 @@ def test_a_relay_that_does_not_greet_is_a_relay_error(greeting: str) -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize(
-    ("verb", "reply", "error"),
-    [
-        ("RCPT", "550 5.1.1 nobody here", PermanentMailError),
-        ("RCPT", "450 4.2.1 later", TransientMailError),
-        ("DATA", "554 5.7.1 no", PermanentMailError),
-        ("DATA", "451 4.3.0 later", TransientMailError),
-        (".", "554 5.7.1 spam", PermanentMailError),
-        (".", "452 4.3.1 full", TransientMailError),
-        ("MAIL", "552 5.3.4 too big", PermanentMailError),
-        ("MAIL", "452 4.3.1 full", TransientMailError),
-    ],
-)
-def test_a_refusal_has_its_type_and_the_next_mail_goes_on(
-    verb: str, reply: str, error: type[PermanentMailError | TransientMailError]
-) -> None:
-    async def scenario() -> None:
-        script = Script({verb: [reply]})
-        async with lent(scripted_relay(script)) as connection:
-            with pytest.raises(error) as caught:
-                await connection.send(SENDER, ADA, MAIL)
-            assert f"{caught.value.code} {caught.value.reply}" == reply
-            await connection.send(SENDER, ALAN, MAIL)
-        assert script.connections == 1
-        assert script.said.count("RSET") == 1
-        assert f"RCPT TO:<{ALAN}>" in script.said
-
-    run(scenario)
-
-
-@pytest.mark.parametrize("reply", ["550 5.7.1 not your sender", "530 5.7.0 log in first"])
-def test_a_refused_sender_blames_no_recipient(reply: str) -> None:
-    async def scenario() -> None:
-        script = Script({"MAIL": [reply]})
-        async with scripted_relay(script) as port, Relay(settings(port)) as relay:
-            with pytest.raises(RelayError, match=SENDER):
-                async with relay.connection() as connection:
-                    await connection.send(SENDER, ADA, MAIL)
-
-    run(scenario)
-
-
-@pytest.mark.parametrize("answer", ["close", "hang", "999 eh", "gibberish"])
-def test_no_clear_answer_after_the_final_dot_leaves_the_mail_in_doubt(answer: str) -> None:
-    async def scenario() -> None:
-        script = Script({".": [answer]})
-        quick = {"data_timeout_s": 0.2}
-        async with lent(scripted_relay(script), **quick) as connection:
-            with pytest.raises(InDoubtError):
-                await connection.send(SENDER, ADA, MAIL)
-            assert not connection.is_open
-            await connection.send(SENDER, ALAN, MAIL)
-        assert len(script.taken) == 2  # what is in doubt is not sent again by itself
-        assert script.connections == 2
-
-    run(scenario)
-
-
-@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA"])
-def test_a_connection_lost_before_the_message_leaves_nothing_in_doubt(verb: str) -> None:
-    async def scenario() -> None:
-        script = Script({verb: ["close"]})
-        async with scripted_relay(script) as port, Relay(settings(port)) as relay:
-            with pytest.raises(RelayError):
-                async with relay.connection() as connection:
-                    await connection.send(SENDER, ADA, MAIL)
-        assert script.taken == []
-
-    run(scenario)
-
-
-def test_a_connection_lost_within_a_large_message_leaves_nothing_in_doubt() -> None:
-    async def scenario() -> None:
-        async def cut_within(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            for answer in ("220 hi", "250 hi", "250 ok", "250 ok", "354 go"):
-                writer.write(answer.encode() + b"\r\n")
-                await reader.readline()
-            writer.transport.abort()
-
-        server = await asyncio.start_server(cut_within, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        with pytest.raises(RelayError):
-            async with Relay(settings(port)).connection() as connection:
-                await connection.send(SENDER, ADA, b"x\r\n" * 20_000_000)
-        server.close()
-
-    run(scenario)
-
-
-@pytest.mark.parametrize("ending", ["close", "421 too many messages"])
-def test_a_connection_that_the_relay_ended_between_mails_is_made_again(ending: str) -> None:
-    async def scenario() -> None:
-        script = Script({"MAIL": ["250 ok", ending]})
-        async with lent(scripted_relay(script)) as connection:
-            await connection.send(SENDER, ADA, MAIL)
-            await connection.send(SENDER, ALAN, MAIL)
-        assert len(script.taken) == 2
-        assert script.connections == 2
-
-    run(scenario)
-
-
-@pytest.mark.parametrize("verb", ["RCPT", "."])
-def test_421_about_a_message_defers_it_and_renews_the_connection(verb: str) -> None:
-    async def scenario() -> None:
-        script = Script({verb: ["421 4.7.0 slow down"]})
-        async with lent(scripted_relay(script)) as connection:
-            with pytest.raises(TransientMailError):
-                await connection.send(SENDER, ADA, MAIL)
-            await connection.send(SENDER, ALAN, MAIL)
-        assert script.connections == 2
-
-    run(scenario)
-
-
-def test_251_after_the_dot_counts_as_taken() -> None:
-    async def scenario() -> None:
-        script = Script({".": ["251 will forward"], "RCPT": ["251 will forward"]})
-        async with lent(scripted_relay(script)) as connection:
-            assert (await connection.send(SENDER, ADA, MAIL)).code == 251
-
-    run(scenario)
-
-
-def test_a_cancelled_send_drops_its_connection() -> None:
-    async def scenario() -> None:
-        script = Script({".": ["hang"]})
-        async with scripted_relay(script) as port, Relay(settings(port)) as relay:
-            async with relay.connection() as connection:
-                sending = asyncio.create_task(connection.send(SENDER, ADA, MAIL))
-                while not script.taken:
-                    await asyncio.sleep(0)
-                sending.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await sending
-                assert not connection.is_open
-            async with relay.connection() as connection:
-                await connection.send(SENDER, ALAN, MAIL)
-        assert script.connections == 2
-
-    run(scenario)
-
-
 def test_an_international_address_needs_a_relay_that_takes_it() -> None:
     async def scenario() -> None:
         script = Script()
@@ -421,17 +249,3 @@ def test_a_relays_words_carry_no_control_characters() -> None:
         assert caught.value.reply == "[31mred"
 
     run(scenario)
-
-
-@pytest.mark.parametrize(
-    ("message", "wire"),
-    [
-        (b"", b"\r\n"),
-        (b".", b"..\r\n"),
-        (b"a\r\n.\r\nb\r\n", b"a\r\n..\r\nb\r\n"),
-        (b"a\n.\nb\r.\r\n", b"a\r\n..\r\nb\r\n..\r\n"),
-        (b"a\r\n\r\n..b", b"a\r\n\r\n...b\r\n"),
-    ],
-)
-def test_dots_are_doubled_and_bare_line_ends_mended(message: bytes, wire: bytes) -> None:
-    assert stuffed(message) == wire
