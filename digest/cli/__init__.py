@@ -8,6 +8,7 @@ import typer
 
 from digest.cli import (
     backtest,
+    bounces,
     context,
     daemon,
     deliveries,
@@ -21,6 +22,7 @@ from digest.cli import (
     send,
     store,
     subscribers,
+    suppressions,
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -58,6 +60,8 @@ app.command("compose")(send.compose)
 app.command("deliver")(send.deliver)
 app.command("send")(send.send)
 app.add_typer(deliveries.deliveries, name="deliveries")
+app.add_typer(bounces.bounces, name="bounces")
+app.add_typer(suppressions.suppressions, name="suppressions")
 app.command("run")(daemon.run)
 app.command("stats")(deliveries.overall)
 

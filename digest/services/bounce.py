@@ -32,7 +32,7 @@ from digest.domain.subscribers import (
     address_key,
 )
 from digest.errors import BadToken
-from digest.mail.returns.model import Failure, Returned, ReturnKind
+from digest.mail.returns import Failure, Returned, ReturnKind
 from digest.mail.tokens import Purpose, Tokens
 from digest.mail.verp import Verp
 from digest.services import subscribe as desk

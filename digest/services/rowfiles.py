@@ -56,6 +56,11 @@ def read_rows(
             rejected.append((line, found))
 
 
+def read_cells(stream: BinaryIO) -> Iterator[tuple[int, list[str] | str]]:
+    """The rows of any CSV file as their line and cells, or the reason why one cannot be read."""
+    return _csv_rows(_lines(stream))
+
+
 def _json_records(lines: Iterator[_Line]) -> Iterator[tuple[int, Record | str]]:
     for line in lines:
         if line.fault:

@@ -199,9 +199,16 @@ def suppress(
     email = address(email)
     person = subscribers.find_by_email(session, email, lock=True)
     fresh = suppressions.add(session, keys.hash_of(email), reason, now, email=email)
-    if person and person.status is not Status.SUPPRESSED:
-        _stopped(session, person, Status.SUPPRESSED, channel, now)
+    if person:
+        stop_suppressed(session, person, channel=channel, now=now)
     return fresh
+
+
+def stop_suppressed(
+    session: Session, person: Subscriber, *, channel: Channel, now: datetime
+) -> Subscriber:
+    """Stop a subscriber, whose row is held, because the address is suppressed."""
+    return _stopped(session, person, Status.SUPPRESSED, channel, now)
 
 
 def queue_mail(

@@ -1,10 +1,10 @@
 """Addresses that must never be mailed again, by their keyed hash."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import RowMapping, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
@@ -38,27 +38,32 @@ def add(
     """Suppress an address; whether it was not yet. An earlier reason stays, but `erased` gives
     way to any other, and any to `complaint`, which holds for good.
     """
-    dialect = session.get_bind().dialect.name
-    made = (postgresql if dialect == "postgresql" else sqlite).insert(_suppressions)
     row = {"address_hash": address_hash, "email": email, "reason": reason.value, "created_at": now}
     written = session.scalars(
-        made.values(row).on_conflict_do_nothing().returning(_suppressions.c.id)
+        _insert(session).values(row).on_conflict_do_nothing().returning(_suppressions.c.id)
     ).first()
     if written is None:
         known = update(_suppressions).where(_suppressions.c.address_hash == address_hash)
-        weaker = known.where(_suppressions.c.reason.in_(_gives_way_to(reason)))
-        session.execute(weaker.values(reason=reason.value, email=email))
+        less = [other.value for other in SuppressionReason if outweighs(reason, other)]
+        changed = {"reason": reason.value} | ({"email": email} if email else {})
+        session.execute(known.where(_suppressions.c.reason.in_(less)).values(changed))
     return written is not None
 
 
-def _gives_way_to(reason: SuppressionReason) -> list[str]:
-    match reason:
-        case SuppressionReason.ERASED:
-            return []
-        case SuppressionReason.COMPLAINT:
-            return [other.value for other in SuppressionReason if other is not reason]
-        case _:
-            return [SuppressionReason.ERASED.value]
+def add_many(session: Session, rows: Sequence[Suppression]) -> None:
+    """Suppress many addresses; of two rows for one address the first stands, as does what was
+    there.
+    """
+    if rows:
+        values = [asdict(row) | {"reason": row.reason.value} for row in rows]
+        session.execute(_insert(session).on_conflict_do_nothing(), values)
+
+
+def outweighs(reason: SuppressionReason, other: SuppressionReason) -> bool:
+    """Whether a reason takes the place of another: `complaint` of any, any of `erased`."""
+    if reason is other or reason is SuppressionReason.ERASED:
+        return False
+    return reason is SuppressionReason.COMPLAINT or other is SuppressionReason.ERASED
 
 
 def remove(session: Session, address_hash: str) -> bool:
@@ -88,15 +93,39 @@ def reasons_for(session: Session, hashes: Iterable[str]) -> dict[str, Suppressio
     return found
 
 
-def listed(session: Session, limit: int = 50) -> list[Suppression]:
+def listed(
+    session: Session, limit: int = 50, *, reasons: Sequence[SuppressionReason] = ()
+) -> list[Suppression]:
     """The suppressions, latest first; `limit` 0 gives all."""
     query = select(_suppressions).order_by(_suppressions.c.id.desc())
-    return [
-        Suppression(
-            address_hash=row["address_hash"],
-            email=row["email"],
-            reason=SuppressionReason(row["reason"]),
-            created_at=row["created_at"],
-        )
-        for row in session.execute(query.limit(limit) if limit else query).mappings()
-    ]
+    if reasons:
+        query = query.where(_suppressions.c.reason.in_([reason.value for reason in reasons]))
+    rows = session.execute(query.limit(limit) if limit else query).mappings()
+    return [_suppression(row) for row in rows]
+
+
+def all_of_them(session: Session) -> Iterator[Suppression]:
+    """All suppressions in the order in which they were made, read in chunks."""
+    after = 0
+    while True:
+        query = select(_suppressions).where(_suppressions.c.id > after)
+        rows = session.execute(query.order_by(_suppressions.c.id).limit(CHUNK)).mappings().all()
+        if not rows:
+            return
+        yield from map(_suppression, rows)
+        after = rows[-1]["id"]
+
+
+def _insert(session: Session) -> postgresql.Insert | sqlite.Insert:
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(_suppressions)
+    return sqlite.insert(_suppressions)
+
+
+def _suppression(row: RowMapping) -> Suppression:
+    return Suppression(
+        address_hash=row["address_hash"],
+        email=row["email"],
+        reason=SuppressionReason(row["reason"]),
+        created_at=row["created_at"],
+    )

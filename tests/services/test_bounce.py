@@ -12,7 +12,7 @@ from digest.domain.papers import PaperId
 from digest.domain.returns_policy import Event, EventKind, Policy
 from digest.domain.subscribers import Channel, ConsentEvent, Status, SuppressionReason
 from digest.errors import Refused
-from digest.mail.returns.model import Failure, Returned, ReturnKind
+from digest.mail.returns import Failure, Returned, ReturnKind
 from digest.mail.tokens import Purpose, Tokens
 from digest.mail.verp import Verp
 from digest.services import bounce
