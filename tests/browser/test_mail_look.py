@@ -1,8 +1,11 @@
-"""The mails in Chromium, narrow and wide, by day and by night."""
+"""The mails in Chromium, narrow and wide, by day and by night, in more than one theme."""
 
+import colorsys
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +14,30 @@ import pytest
 from digest.domain.papers import Links
 from digest.domain.schedule import Schedule
 from digest.mail.render import Renderer
+from digest.mail.theme import Theme
 from digest.mail.views import confirm_view, frame_of, welcome_view
 from tests.builders import a_paper, a_subscriber
-from tests.mail.mails import IDENTITY, MANAGE, SITE, a_digest_view, a_rich_paper
+from tests.mail.mails import IDENTITY, MANAGE, SITE, a_digest_view, a_reason, a_rich_paper
 
 pytestmark = pytest.mark.browser
 
-WIDTHS = (375, 700)
+KINDS = ("digest", "confirm", "welcome")
+WIDTHS = (320, 375, 700)
 SCHEMES = ("light", "dark")
+THUMB = 44  # CSS px; WCAG 2.2, 2.5.5
+THEMES = {
+    "default": Theme(),
+    "sea": Theme(
+        accent="#005f8a",
+        accent_dark="#7cc7e8",
+        ground="#eef4f6",
+        ground_dark="#08161d",
+        font="sans",
+    ),
+    "faint": Theme(  # each colour as near to the limit as is accepted
+        accent="#767676", accent_dark="#909090", ground="#939393", ground_dark="#1f1f1f"
+    ),
+}
 QUIET = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -37,23 +56,37 @@ TEXTS = """() => {
     const style = getComputedStyle(e), box = e.getBoundingClientRect();
     return {text: e.textContent.trim().slice(0, 40), size: parseFloat(style.fontSize),
       colour: numbers(style.color), ground: below ? numbers(getComputedStyle(below)
-        .backgroundColor) : [255, 255, 255], right: box.right};
+        .backgroundColor) : [255, 255, 255], left: box.left, right: box.right};
   });
 }"""
+LINKS = """() => [...document.links].map(a => ({text: a.textContent, height:
+  a.getBoundingClientRect().height, boxes: [...a.getClientRects()].map(r =>
+    [r.left, r.top, r.right, r.bottom])}))"""
+HEADINGS = "() => [...document.querySelectorAll('h1,h2,h3,h4')].map(h => h.tagName)"
+PICTURES = """() => document.images.length + [...document.querySelectorAll('*')].filter(e =>
+  getComputedStyle(e).backgroundImage !== 'none').length"""
 
 
-def mails() -> dict[str, str]:
+@cache
+def mail(kind: str, theme: str = "default") -> str:
     subscriber = a_subscriber("ada.of.the.long.address@department.example.com", "tides", "x" * 64)
-    frame = frame_of(subscriber, IDENTITY, MANAGE)
+    identity = replace(
+        IDENTITY, tagline="What a community reads, for one reader", contact="owner@example.org"
+    )
+    frame = frame_of(subscriber, identity, MANAGE)
     long = a_rich_paper(2, title="Supercalifragilisticexpialidocious" * 3, authors=("N" * 90,))
-    bare = a_paper("Tides without anything else", number=3, url=None, links=Links(), authors=())
+    brief = a_rich_paper(3, title="Tides", tldr="Forgetting helps.", abstract="")
+    bare = a_paper("Tides without anything else", number=4, url=None, links=Links(), authors=())
+    digest = a_digest_view(
+        a_rich_paper(1), long, brief, bare, subscriber=subscriber, voting=f"{SITE}/feedback/f.t.s/"
+    )
+    calm = a_digest_view(a_rich_paper(5), reason=a_reason(rising=False)).papers
     views = {
-        "digest": a_digest_view(a_rich_paper(1), long, bare, subscriber=subscriber),
+        "digest": replace(digest, frame=frame, papers=digest.papers + calm),
         "confirm": confirm_view(frame, confirm_url=f"{SITE}/confirm/" + "t" * 120, valid_days=7),
         "welcome": welcome_view(frame, Schedule(), datetime(2026, 3, 13, 8, tzinfo=UTC)),
     }
-    renderer = Renderer()
-    return {name: renderer.render(view).html or "" for name, view in views.items()}
+    return Renderer(theme=THEMES[theme]).render(views[kind]).html or ""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +99,30 @@ def chromium() -> Iterator[Any]:
         browser = driver.chromium.launch(executable_path=path, args=QUIET.split())
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def tab(chromium: Any) -> Iterator[Any]:
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()
+
+
+def shown(tab: Any, html: str, folder: Path, *, width: int, scheme: str = "light") -> list[str]:
+    """The addresses asked for, the file itself among them, while the mail was shown."""
+    file = folder / "mail.html"
+    file.write_text(html, "utf-8")
+    asked: list[str] = []
+
+    def note(request: Any) -> None:
+        asked.append(request.url)
+
+    tab.on("request", note)
+    tab.set_viewport_size({"width": width, "height": 800})
+    tab.emulate_media(color_scheme=scheme)
+    tab.goto(file.as_uri())
+    tab.remove_listener("request", note)
+    return asked
 
 
 def luminance(colour: list[float]) -> float:
@@ -82,37 +139,98 @@ def contrast(one: list[float], other: list[float]) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("name", ["digest", "confirm", "welcome"])
+def turned(colour: list[float]) -> list[float]:
+    """The colour with its lightness turned around, as programs do that force dark mode."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in colour))
+    return [255 * channel for channel in colorsys.hls_to_rgb(hue, 1 - lightness, saturation)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_mail_is_readable_and_asks_nobody_for_anything(
-    chromium: Any, tmp_path: Path, name: str, width: int, scheme: str
+    tab: Any, tmp_path: Path, kind: str, width: int, scheme: str
 ) -> None:
-    file = tmp_path / f"{name}.html"
-    file.write_text(mails()[name], "utf-8")
-    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page = context.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(file.as_uri())
-    texts = page.evaluate(TEXTS)
-    scrolled = page.evaluate("document.documentElement.scrollWidth")
-    context.close()
-    assert asked == [file.as_uri()]
-    assert scrolled <= width
+    asked = shown(tab, mail(kind), tmp_path, width=width, scheme=scheme)
+    texts = tab.evaluate(TEXTS)
+    assert asked == [(tmp_path / "mail.html").as_uri()]
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert len(texts) > 5
     for text in texts:
+        assert text["left"] >= 0, text
         assert text["right"] <= width, text
         assert text["size"] >= 13, text
         assert contrast(text["colour"], text["ground"]) >= 4.5, text
 
 
-def test_dark_mode_is_dark(chromium: Any, tmp_path: Path) -> None:
-    file = tmp_path / "digest.html"
-    file.write_text(mails()["digest"], "utf-8")
-    context = chromium.new_context(viewport={"width": 700, "height": 800}, color_scheme="dark")
-    page = context.new_page()
-    page.goto(file.as_uri())
-    grounds = {tuple(text["ground"]) for text in page.evaluate(TEXTS)}
-    context.close()
+@pytest.mark.parametrize("theme", ["sea", "faint"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_mail_is_readable_in_every_theme(
+    tab: Any, tmp_path: Path, theme: str, kind: str, scheme: str
+) -> None:
+    shown(tab, mail(kind, theme), tmp_path, width=375, scheme=scheme)
+    for text in tab.evaluate(TEXTS):
+        assert contrast(text["colour"], text["ground"]) >= 4.5, text
+
+
+def test_a_theme_is_seen(tab: Any, tmp_path: Path) -> None:
+    shown(tab, mail("digest", "sea"), tmp_path, width=700)
+    colours = {tuple(text["colour"]) for text in tab.evaluate(TEXTS)}
+    assert (0x00, 0x5F, 0x8A) in colours
+    assert (0x8F, 0x3A, 0x14) not in colours
+    face = tab.evaluate("getComputedStyle(document.querySelector('h1')).fontFamily")
+    assert "Georgia" not in face
+
+
+def test_a_program_that_forces_dark_mode_leaves_all_readable(tab: Any, tmp_path: Path) -> None:
+    shown(tab, mail("digest"), tmp_path, width=375)
+    for text in tab.evaluate(TEXTS):
+        assert contrast(turned(text["colour"]), turned(text["ground"])) >= 4.5, text
+
+
+def test_dark_mode_is_dark(tab: Any, tmp_path: Path) -> None:
+    shown(tab, mail("digest"), tmp_path, width=700, scheme="dark")
+    grounds = {tuple(text["ground"]) for text in tab.evaluate(TEXTS)}
     assert all(luminance(list(ground)) < 0.1 for ground in grounds)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_thumb_meets_one_link_at_a_time(tab: Any, tmp_path: Path, kind: str, width: int) -> None:
+    shown(tab, mail(kind), tmp_path, width=width)
+    links = tab.evaluate(LINKS)
+    assert links
+    for number, link in enumerate(links):
+        assert link["height"] >= THUMB, link
+        for other in links[number + 1 :]:
+            assert not any(overlap(a, b) for a in link["boxes"] for b in other["boxes"]), (
+                link,
+                other,
+            )
+
+
+def overlap(one: list[float], other: list[float]) -> bool:
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return wide > 0.5 and high > 0.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_headings_are_in_order_and_nothing_is_a_picture(
+    tab: Any, tmp_path: Path, kind: str
+) -> None:
+    shown(tab, mail(kind), tmp_path, width=700)
+    headings = tab.evaluate(HEADINGS)
+    assert headings[0] == "H1"
+    assert set(headings[1:]) <= {"H2"}
+    assert headings.count("H2") == {"digest": 5, "confirm": 1, "welcome": 0}[kind]
+    assert tab.evaluate(PICTURES) == 0
+
+
+def test_the_preheader_keeps_the_body_out_of_a_list_of_mails(tab: Any, tmp_path: Path) -> None:
+    shown(tab, mail("welcome"), tmp_path, width=700)
+    preview = " ".join(tab.evaluate("document.body.textContent").split()[:60])
+    assert preview.startswith("Your first digest comes Friday 13 March at 08:00.")
+    assert "Trending papers" not in preview
+    assert "Your first digest" not in tab.evaluate("document.body.innerText").split("Welcome")[0]
