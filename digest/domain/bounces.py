@@ -1,7 +1,20 @@
-"""What a refusal says about its recipient: gone for good, not now, or about us."""
+"""What a refusal says about its recipient: gone for good, not now, or about us.
+
+A living address called dead is lost for ever, a dead one called living is tried again; so HARD
+needs a reason, and every doubt falls to SOFT or POLICY.
+"""
 
 import re
 from enum import StrEnum
+
+from digest.domain.bounce_words import (
+    ABOUT_US,
+    ABOUT_US_MAYBE,
+    GONE_MAYBE,
+    GONE_WORDS,
+    NOT_NOW,
+    SHUT,
+)
 
 
 class BounceKind(StrEnum):
@@ -16,28 +29,96 @@ class BounceKind(StrEnum):
     POLICY = "policy"
 
 
-_ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
-_GONE = frozenset({(1, 1), (1, 2), (1, 3), (1, 6), (1, 10)})
-_DEAD_WORDS = re.compile(
-    r"user (?:is )?unknown|unknown user|no such (?:user|mailbox|recipient)|does(?: not|n't) exist",
-    re.IGNORECASE,
+class Stage(StrEnum):
+    """The SMTP command that was refused, where it is known."""
+
+    UNKNOWN = ""
+    CONNECT = "connect"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+
+
+_READ_MOST = 4_000
+_CODES_MOST = 20
+_ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
+_URL = re.compile(r"\bhttps?://\S{1,300}", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^\s<>@]{1,64}@[\w.-]{1,255}")
+# RFC 3463 and IANA's enumerated codes: no mailbox, no system, bad syntax, moved without a forward,
+# null MX; 5.4.310 is Exchange Online's "DNS domain does not exist".
+_GONE = frozenset({(1, 1), (1, 2), (1, 3), (1, 6), (1, 10), (4, 310)})
+_SENDERS = frozenset({(1, 7), (1, 8)})
+# Answers to RCPT that say what the code leaves open.
+_EDGE_BLOCK = re.compile(r"recipient address rejected: access denied")  # Exchange: not in directory
+_NO_MAIL_HOST = re.compile(
+    r"does(?: not|n't) accept (?:any )?mail|not accepting network messages|indicated no smtp"
 )
+# NTT docomo says so, without an enhanced code, of living users who refuse a sender's domain.
+# Likewise of the message, once the server has taken the recipient.
+_TERSE = re.compile(r"\bunknown user|user unknown|no such user")
+_REFUSED_BY_USER = re.compile(r"(?:^|\b5\d\d[\s-]+['\"]?)unknown user\b")
 
 
-def classify(code: int, reply: str) -> BounceKind:
-    """Classify a refusal by its enhanced status code (RFC 3463), then by its words.
+def classify(code: int, reply: str, *, stage: Stage = Stage.UNKNOWN) -> BounceKind:
+    """Classify a refusal by its enhanced status code (RFC 3463) and its words.
 
-    `code` is the SMTP reply code, 0 where none is known.
+    `code` is the SMTP reply code, 0 where none is known; `stage` is the command that was refused.
     """
-    match = _ENHANCED.search(reply)
-    if code // 100 == 4 or (match and match[1] == "4"):
+    said = " ".join(reply[:_READ_MOST].lower().split())
+    status = status_of(said)
+    if code // 100 == 4 or (status and status[0] == 4):
         return BounceKind.SOFT
-    if match and (int(match[2]), int(match[3])) in _GONE:
-        return BounceKind.HARD
-    if match and match[2] == "7":
+    detail = status[1:] if status else None
+    if stage in (Stage.MAIL, Stage.CONNECT) or detail in _SENDERS or ABOUT_US.search(said):
         return BounceKind.POLICY
-    if match and match[2] == "2":
+    if NOT_NOW.search(said):
         return BounceKind.SOFT
-    if _DEAD_WORDS.search(reply):
+    if _is_gone(code, said, detail, stage):
         return BounceKind.HARD
-    return BounceKind.POLICY if match and match[2] in "356" else BounceKind.SOFT
+    if SHUT.search(said) or (detail and detail[0] in (1, 2, 4)):
+        return BounceKind.SOFT
+    if ABOUT_US_MAYBE.search(said) or (detail and detail[0] in (3, 5, 6, 7)):
+        return BounceKind.POLICY
+    return BounceKind.SOFT
+
+
+def status_of(said: str) -> tuple[int, int, int] | None:
+    """The most telling enhanced code in a text: the first that says more than x.y.0 or x.0.0.
+
+    A relay that wraps another's answer puts its own general code in front.
+    """
+    codes: list[tuple[int, int, int]] = []
+    for match in _ENHANCED.finditer(said):
+        codes.append((int(match[1]), int(match[2]), int(match[3])))
+        if len(codes) >= _CODES_MOST:
+            break
+    telling = (found for found in codes if found[0] != 2 and found[2])
+    return next(telling, None) or next((found for found in codes if found[0] != 2), None)
+
+
+def _is_gone(code: int, said: str, detail: tuple[int, int] | None, stage: Stage) -> bool:
+    if detail in _GONE:
+        return True
+    if _NO_MAIL_HOST.search(said):  # RFC 7504 and 7505
+        return True
+    if detail == (4, 1):
+        return bool(_EDGE_BLOCK.search(said)) or bool(GONE_WORDS.search(_words(said)))
+    if stage is not Stage.RCPT and _REFUSED_BY_USER.search(said):
+        return False
+    if stage is Stage.DATA and _TERSE.search(said):
+        return False
+    if detail == (2, 1):
+        return stage is Stage.RCPT and bool(GONE_WORDS.search(_words(said)))
+    if detail and detail[0] == 2 and detail[1]:
+        return False
+    if SHUT.search(said):
+        return False
+    words = _words(said)
+    if GONE_WORDS.search(words):
+        return True
+    return bool(GONE_MAYBE.search(words)) and not ABOUT_US_MAYBE.search(said)
+
+
+def _words(said: str) -> str:
+    """The text without its links and addresses, which may have any words in them."""
+    return " ".join(_ADDRESS.sub(" ", _URL.sub(" ", said)).split())
