@@ -19,7 +19,7 @@ INK, INK_DARK = "#22252a", "#ebe8e2"
 QUIET, QUIET_DARK = "#5b616b", "#a9afb9"
 MARKER, MARKER_DARK = "#fbf0cd", "#ffcf4a"
 
-_SERIF = "Georgia, 'Times New Roman', serif"
+_SERIF = "Georgia, serif"
 _SANS = "-apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 _PLACEHOLDER = re.compile(r"@([a-z_]+)@")
 

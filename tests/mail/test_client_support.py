@@ -36,7 +36,6 @@ KNOWN = {
     "display:none": "only the preheader: 1 px high there, and mso-hide in Outlook",
     "overflow": "only the preheader, which is 1 px text of the ground's colour",
     "float": "the votes follow the links on the left instead of standing on the right",
-    "white-space": "a badge may be broken at a line's end",
     "border-radius": "corners are square",
     "word-break": "an address longer than the line is cut by the program or widens the column",
     "aria-hidden attribute": "a screen reader reads the preheader, which is a sentence",
@@ -44,7 +43,7 @@ KNOWN = {
     "<body> element": "becomes a div: the table inside carries the ground's colour too",
     # support in part: the part that is missing is not used, or costs nothing but looks
     "padding": "Outlook for Windows pads cells only: links lose room for a thumb, and are clicked",
-    "margin": "none is negative; on a span only the space behind the badge is lost",
+    "margin": "none is negative",
     "background": "colours only, no images",
     "display": "none and block only",
     "text-align": "left and center only",
