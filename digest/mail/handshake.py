@@ -145,8 +145,13 @@ def address_literal(address: str) -> str:
 def _trusting(ca_file: str | None) -> ssl.SSLContext:
     """The system's authorities and those in the file; the name is checked too."""
     context = ssl.create_default_context()
-    if ca_file:
-        context.load_verify_locations(cafile=ca_file)
+    try:
+        if ca_file:
+            context.load_verify_locations(cafile=ca_file)
+    except OSError as exc:  # ssl.SSLError is one
+        raise RelayError(
+            f"smtp.ca_file {ca_file} is no file of PEM certificates: {said(str(exc))}"
+        ) from exc
     return context
 
 

@@ -27,7 +27,8 @@ class Wire(asyncio.BufferedProtocol):
     def __init__(self, transport: asyncio.Transport) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = transport
-        self._incoming = bytearray(INCOMING)
+        # a view, because asyncio's TLS writes to a slice of it, which of a bytearray is a copy
+        self._incoming = memoryview(bytearray(INCOMING))
         self._reader = ReplyReader()
         self._replies: deque[Reply] = deque()
         self._fault: Exception | None = None
@@ -104,7 +105,7 @@ class Wire(asyncio.BufferedProtocol):
         self._rest()
         self._transport.abort()
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         """Where asyncio puts what comes."""
         return self._incoming
 

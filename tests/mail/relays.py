@@ -82,6 +82,8 @@ class Script:
     said: list[str] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
     connections: int = 0
+    grouped: int = 0
+    tls: ssl.SSLContext | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -99,9 +101,12 @@ class Script:
             text = line.decode().rstrip("\r\n")
             self.said.append(text)
             verb = text.split(" ")[0].upper()
+            self.grouped += bool(reader._buffer)  # type: ignore[attr-defined]
             said = await self._answer(writer, verb, self._sane(verb, envelope))
             if not said or verb == "QUIT":
                 return
+            if verb == "STARTTLS" and self.tls:
+                await writer.start_tls(self.tls)
             if verb in ("RSET", "EHLO"):
                 envelope = []
             elif self._last.startswith("2"):
@@ -130,6 +135,8 @@ class Script:
                 return "503 5.5.1 no recipient"
             case "DATA", _:
                 return "354 go on"
+            case "STARTTLS", _:
+                return "220 go"
             case "QUIT", _:
                 return "221 bye"
             case _:
@@ -156,8 +163,11 @@ class Script:
 
 
 @asynccontextmanager
-async def scripted_relay(script: Script) -> AsyncIterator[int]:
-    """Listen with a script; yields the port."""
+async def scripted_relay(
+    script: Script, *, tls: ssl.SSLContext | None = None, implicit: bool = False
+) -> AsyncIterator[int]:
+    """Listen with a script; yields the port. `tls` with `implicit` False is STARTTLS."""
+    script.tls = None if implicit else tls
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -169,7 +179,9 @@ async def scripted_relay(script: Script) -> AsyncIterator[int]:
         except asyncio.CancelledError:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**24)
+    server = await asyncio.start_server(
+        serve, "127.0.0.1", 0, limit=2**24, ssl=tls if implicit else None
+    )
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -14,6 +14,7 @@ from digest.errors import (
     PermanentMailError,
     RelayError,
 )
+from digest.mail.envelope import stuffed
 from digest.mail.transport import Relay, RelaySettings
 from tests.mail.relays import (
     Inbox,
@@ -247,5 +248,129 @@ def test_a_relays_words_carry_no_control_characters() -> None:
             with pytest.raises(PermanentMailError) as caught:
                 await connection.send(SENDER, ADA, MAIL)
         assert caught.value.reply == "[31mred"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_grouped_envelopes_and_large_mails_go_under_tls(
+    certificate: tuple[Path, Path], implicit: bool
+) -> None:
+    async def scenario() -> None:
+        large = b"Subject: x\r\n\r\n" + (b"." + b"x" * 70 + b"\r\n") * 100_000
+        script = Script(extensions=("PIPELINING", "STARTTLS"))
+        server = scripted_relay(script, tls=server_context(*certificate), implicit=implicit)
+        security = Security.TLS if implicit else Security.STARTTLS
+        async with lent(server, security=security, ca_file=str(certificate[0])) as connection:
+            for mail in (MAIL, large, MAIL):
+                await connection.send(SENDER, ADA, mail)
+        assert script.taken == [stuffed(mail) for mail in (MAIL, large, MAIL)]
+        assert script.connections == 1
+
+    run(scenario)
+
+
+def test_words_slipped_in_before_tls_are_not_believed(certificate: tuple[Path, Path]) -> None:
+    """CVE-2021-38371 and its kin: a stranger on the line appends to the answer to STARTTLS."""
+
+    async def scenario() -> None:
+        slipped = "220 go\r\n250-evil\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n235 welcome"
+        script = Script(replies={"STARTTLS": [slipped, slipped]}, extensions=("STARTTLS",))
+        server = scripted_relay(script, tls=server_context(*certificate))
+        tls = {"security": Security.STARTTLS, "ca_file": str(certificate[0])}
+        async with server as port:
+            async with Relay(settings(port, **tls, username="ada", password="secret")) as relay:
+                with pytest.raises(RelayError, match="AUTH"):
+                    async with relay.connection():
+                        pass
+            assert [line.split()[0] for line in script.said] == ["EHLO", "STARTTLS", "EHLO"]
+            async with Relay(settings(port, **tls)) as relay, relay.connection() as connection:
+                await connection.send(SENDER, ADA, MAIL)
+        assert len(script.taken) == 1
+        assert script.grouped == 0
+
+    run(scenario)
+
+
+def test_words_after_the_greeting_are_not_taken_for_answers() -> None:
+    async def scenario() -> None:
+        script = Script(replies={"EHLO": ["250 relay\r\n250 ok"]})
+        async with scripted_relay(script) as port:
+            with pytest.raises(RelayError, match="more than it was asked"):
+                async with Relay(settings(port)).connection():
+                    pass
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("ours", "said"),
+    [
+        ("mail.example.org", "mail.example.org"),
+        ("localhost", "[127.0.0.1]"),
+        ("localhost.localdomain", "[127.0.0.1]"),
+        ("my_host.example.org", "[127.0.0.1]"),
+        ("1.0.0.127.in-addr.arpa", "[127.0.0.1]"),
+    ],
+)
+def test_hello_gives_a_full_name_or_an_address(
+    monkeypatch: pytest.MonkeyPatch, ours: str, said: str
+) -> None:
+    monkeypatch.setattr(socket, "getfqdn", lambda: ours)
+
+    async def scenario() -> None:
+        script = Script()
+        async with lent(scripted_relay(script), local_hostname=None):
+            pass
+        assert script.said[0] == f"EHLO {said}"
+
+    run(scenario)
+
+
+def test_the_name_of_the_settings_goes_before() -> None:
+    async def scenario() -> None:
+        script = Script()
+        async with lent(scripted_relay(script), local_hostname="chosen"):
+            pass
+        assert script.said[0] == "EHLO chosen"
+
+    run(scenario)
+
+
+def test_a_relay_that_knows_no_ehlo_is_spoken_to_plainly() -> None:
+    async def scenario() -> None:
+        script = Script(replies={"EHLO": ["502 what"]}, extensions=("PIPELINING", "DSN"))
+        async with lent(scripted_relay(script)) as connection:
+            await connection.send(SENDER, ADA, MAIL)
+        assert script.said[1:3] == ["HELO sender.example", f"MAIL FROM:<{SENDER}>"]
+        assert len(script.taken) == 1
+
+    run(scenario)
+
+
+def test_a_ca_file_that_is_not_there_is_named() -> None:
+    async def scenario() -> None:
+        missing = {"security": Security.STARTTLS, "ca_file": "no/such.pem"}
+        async with scripted_relay(Script()) as port:
+            with pytest.raises(RelayError, match=r"no/such\.pem"):
+                async with Relay(settings(port, **missing)).connection():
+                    pass
+
+    run(scenario)
+
+
+def test_a_connection_refused_for_now_leaves_the_others_working() -> None:
+    async def scenario() -> None:
+        script = Script(replies={"HELLO": ["220 hi", "421 4.7.0 too many connections"]})
+        async with (
+            scripted_relay(script) as port,
+            Relay(settings(port)) as relay,
+            relay.connection() as connection,
+        ):
+            with pytest.raises(RelayError, match="too many connections"):
+                async with relay.connection():
+                    pass
+            await connection.send(SENDER, ADA, MAIL)
+        assert len(script.taken) == 1
 
     run(scenario)
