@@ -1,17 +1,19 @@
 """The circuit breaker: a relay that refuses everything must burn nothing.
 
-A refusal is believed in proportion to the evidence that the relay works. Taken mail is that
-evidence; refusals and lost connections in a row without any taken mail in between are evidence
-against it. Three grades follow:
+A refusal for good is believed in proportion to the evidence that the relay works, and mail that it
+takes is the evidence:
 
-* proven: the relay took mail in this run or within the last hour, and refused fewer than `DOUBT` in
-  a row since. Every refusal for good is final.
-* not proven: nothing was taken lately. A refusal about the recipient is final at its second try at
-  the latest, so that one dead address alone in the queue ends; one about us waits for evidence, or
-  for the ledger's give-up time.
-* in doubt: `DOUBT` or more in a row, or a pause since which nothing was taken. No refusal is final.
-  So a relay that went bad burns at most `DOUBT` - 1 deliveries, and those of people who, as far as
-  anybody could know, were really refused.
+* It took mail in this run or within the last hour, and refused fewer than `DOUBT` in a row since:
+  every refusal for good is final at once.
+* It took none yet: a refusal is recorded as one to try again, and is made final at the run's end
+  where the run proved the relay (`Breaker.proven`): it took mail, or all that was met was fewer
+  than `DOUBT` dead recipients, so that one dead address alone in the queue ends as well. One about
+  us waits for evidence, or for the ledger's give-up time.
+* It refused `DOUBT` or more in a row, or has taken nothing since a pause: it is in doubt, for all
+  processes, until it takes a mail. Nothing is final then.
+
+So a relay that refuses everything from the start burns nothing, one that goes bad within a run at
+most `DOUBT` - 1 deliveries, which nobody could tell from dead recipients.
 
 The breaker opens, and everybody holds still until a pause in the store is over, where the relay
 refuses us or drops us `BLAMED_MOST` times in a row, or where `REFUSED_MOST` recipients of several
@@ -31,7 +33,7 @@ from digest.domain.limits import AHEAD_MOST
 # Where one in five messages is refused by a content filter, five in a row come once in 3,000 by
 # chance, and then cost a minute; a relay that is down costs five tries instead of thousands.
 BLAMED_MOST = 5
-# Half of a list may be dead, and five in a row by chance then only wait for their second try.
+# Where one in ten is dead, five in a row come once in 100,000, and are then tried once more.
 DOUBT = 5
 # Even where half of a list is dead, twenty in a row come once in a million. From one or two domains
 # they may well come: a company that is gone, whose people subscribed together.
@@ -41,6 +43,7 @@ PAUSE_FIRST = timedelta(minutes=1)
 PAUSE_MOST = timedelta(minutes=30)
 EVIDENCE_LASTS = timedelta(hours=1)
 EVIDENCE_RENEWED = timedelta(minutes=10)
+UNPROVED = "[to be confirmed: the relay has taken no other mail lately]"
 
 _GREYLISTED = re.compile(r"\bgr[ae]y ?-?list")
 # Basic codes that speak of the relay itself where no enhanced code says more (RFC 5321 §4.2.3).
@@ -149,14 +152,15 @@ def pause_length(strikes: int, jitter: float) -> timedelta:
 class Breaker:
     """One process's view of the relay while it sends; any number of its connections feed it.
 
-    `why` says what opened it, and is empty while it is closed. `probing` until the first mail of a
-    probe is taken.
+    `strikes`, `blamed` and `refused` as in `RelayState`; `taken` where mail was, in this run or
+    lately. `why` says what opened it, and is empty while it is closed. `probing` until the first
+    mail of a probe is taken.
     """
 
     strikes: int = 0
     blamed: int = 0
     refused: int = 0
-    proven: bool = False
+    taken: bool = False
     probing: bool = False
     why: str = ""
     _news: News = field(default_factory=News)
@@ -168,27 +172,29 @@ class Breaker:
         """Whether no further message may begin."""
         return bool(self.why)
 
+    @property
+    def proven(self) -> bool:
+        """Whether refusals that were recorded as ones to try again are final at the run's end."""
+        return not self._in_doubt and (self.taken or not self.blamed)
+
     def learn(self, state: RelayState, now: datetime, *, probing: bool = False) -> None:
         """Take over what all processes know by now; at the start, and whenever it is read anew."""
         self._state = state
         self.strikes, self.blamed, self.refused = state.strikes, state.blamed, state.refused
-        self.proven = self.proven or state.taken_lately(now)
+        self.taken = self.taken or state.taken_lately(now)
         self.probing = probing
 
-    def judged(self, result: Result, *, domain: str, attempts: int) -> Result:
-        """Hear a try's result and say what to record: a refusal for good that may be the relay's
-        fault becomes one to try again.
-
-        `domain` is the recipient's; `attempts` counts this try too.
+    def judged(self, result: Result, *, domain: str) -> Result:
+        """Hear a try's result and say what to record: a refusal for good without enough evidence
+        becomes one to try again. `domain` is the recipient's.
         """
         heard = answer(result)
         self._hear(heard, domain, result)
         if not isinstance(result, Failed) or heard is Answer.NOTHING:
             return result
-        if self._believes(heard, attempts):
+        if self.taken and not self._in_doubt:
             return result
-        reply = f"{result.reply} [to be confirmed: the relay has taken no other mail lately]"
-        return Deferred(code=result.code, reply=reply)
+        return Deferred(code=result.code, reply=f"{result.reply} {UNPROVED}")
 
     def lost(self, detail: str) -> None:
         """Hear that a connection could not be made, before any message's turn."""
@@ -212,7 +218,7 @@ class Breaker:
         match heard:
             case Answer.TAKEN:
                 self.strikes = self.blamed = self.refused = 0
-                self.proven, self.probing, self.why = True, False, ""
+                self.taken, self.probing, self.why = True, False, ""
                 self._domains.clear()
                 self._news = News(taken=True)
             case Answer.RECIPIENT:
@@ -250,11 +256,9 @@ class Breaker:
             )
         return ""
 
-    def _believes(self, heard: Answer, attempts: int) -> bool:
-        """Whether a refusal for good is final."""
-        if self.is_open or self.strikes or self.blamed + self.refused >= DOUBT:
-            return False
-        return self.proven or (heard is Answer.RECIPIENT and attempts >= 2)
+    @property
+    def _in_doubt(self) -> bool:
+        return self.is_open or self.strikes > 0 or self.blamed + self.refused >= DOUBT
 
 
 def _words(result: Result) -> str:

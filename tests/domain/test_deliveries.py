@@ -63,6 +63,23 @@ def test_after_two_days_a_deferral_is_a_failure_and_not_before():
     assert judged(busy, now=NOON + two_days).state is State.FAILED
 
 
+def test_when_to_give_up_is_a_setting_and_stands_in_the_reason():
+    busy = Deferred(code=451, reply="busy")
+    six = timedelta(hours=6)
+    found = judged(busy, now=NOON + six, give_up_after=six)
+    assert (found.state, found.reason) == (State.FAILED, "gave up after 6 h: busy")
+    assert judged(busy, now=NOON + six - MINUTE, give_up_after=six).state is State.DEFERRED
+
+
+def test_a_time_that_the_receiver_asks_for_is_the_least_wait():
+    grey = Deferred(code=451, reply="4.7.1 Greylisted, try again in 10 minutes")
+    assert judged(grey).due_at == NOON + 10 * MINUTE
+    assert judged(grey, jitter=1.0).due_at == NOON + 12.5 * MINUTE
+    assert judged(grey, attempts=8).due_at == NOON + 128 * MINUTE
+    long = Deferred(code=451, reply="try again in 72 hours")
+    assert judged(long, jitter=1.0).due_at == NOON + 240 * MINUTE
+
+
 def test_a_message_id_is_the_same_each_time_and_only_for_its_delivery():
     def name(kind=MailKind.DIGEST, number=7, mark="2026-03-12", secret="s"):
         return message_id(kind, number, mark, secret=secret, domain="digest.example")
