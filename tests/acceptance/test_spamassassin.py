@@ -12,12 +12,25 @@ import pytest
 
 from digest.mail.sink import Received, Sink
 from tests.commands import Desk
-from tests.mail.kinds import every_kind, sign_with_new_keys, tool
+from tests.mail.kinds import EARLIER, NOW, every_kind, sign_with_new_keys, tool
 
 pytestmark = pytest.mark.slow
 
 RULES = Path("/usr/share/spamassassin")
 PLUGINS = Path("/etc/spamassassin")
+# what filters look for too: medicine, money, gain and loss, people
+TOPICS = (
+    "large language models;reasoning",
+    "drug discovery;medical imaging;cancer",
+    "financial forecasting;credit;trading",
+    "weight loss;free energy;sexual dimorphism",
+    "face generation;dating;adult speech",
+    "diffusion models;video generation",
+    "robot manipulation;reinforcement learning",
+    "advertising;click-through rate;recommendation",
+    "lottery tickets;gambling;games",
+    "jailbreak;phishing;spam",
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +116,21 @@ def test_no_kind_of_mail_scores_above_zero(
     for kind, verdict in verdicts.items():
         sys.stdout.write(f"{kind}: {verdict}\n")
     assert {kind: str(verdict) for kind, verdict in verdicts.items() if verdict.score > 0} == {}
+
+
+def test_digests_of_real_papers_score_no_more(
+    desk: Desk, shared: Path, sink: Sink, tmp_path: Path
+) -> None:
+    for page in sorted((shared / "batches").glob("*.txt")):
+        desk.ok("fetch", "--file", page, "--format", "page", *EARLIER)
+    rows = [f"reader{n}@example.com,{topics},20,active" for n, topics in enumerate(TOPICS)]
+    people = "\n".join(["email,interests,max_papers,status", *rows, ""])
+    desk.ok("subscribers", "import", desk.write("people.csv", people))
+    desk.ok("send", "--date", "2026-03-12", *NOW)
+    assert len(sink.received) == len(TOPICS)
+    digests = {mail.recipient: as_received(mail) for mail in sink.received}
+    verdicts = judged(tmp_path, digests)
+    assert {who: str(verdict) for who, verdict in verdicts.items() if verdict.score > 0} == {}
 
 
 def test_what_is_spam_scores_as_spam(tmp_path: Path) -> None:
