@@ -13,13 +13,14 @@ from sqlalchemy import Engine, make_url
 
 from digest.domain.schedule import Schedule
 from digest.domain.subscribers import Preferences, SubscriberId
-from digest.errors import ConfigError
+from digest.errors import ConfigError, InvalidInput
 from digest.services.subscribe import Keys
 from digest.settings import Loaded, Settings, with_secrets
 from digest.store.database import open_engine
 from digest.store.version import is_newest
 
 if TYPE_CHECKING:
+    from digest.domain.limits import Limits
     from digest.mail.transport import Relay
     from digest.services.collect import PlannedSource
     from digest.services.compose import Composed, Composer
@@ -136,23 +137,35 @@ class App:
 
     @cached_property
     def mailroom(self) -> "Mailroom":
-        """Puts mails into words and bytes. Raises ConfigError where no sender is set."""
+        """Puts mails into words and bytes. Raises ConfigError where no sender is set, and for a key
+        or a colour that cannot be used.
+        """
+        from digest.mail.keys import load_signer, signing_domain
         from digest.mail.links import Site
         from digest.mail.render import Renderer
+        from digest.mail.theme import Theme
         from digest.mail.tokens import Tokens
         from digest.mail.views import Identity
+        from digest.returns import verp_of
         from digest.services.mailroom import Mailroom
 
-        folder = self.settings.templates.folder
+        settings, address = self.settings, self._sender_address
+        dkim, folder = settings.dkim, settings.templates.folder
+        signer = load_signer(
+            signing_domain(dkim.domain, address),
+            dkim.selector,
+            self.loaded.file(dkim.key_file),
+            dkim.ed25519_selector,
+            self.loaded.file(dkim.ed25519_key_file),
+        )
         return Mailroom(
-            renderer=Renderer(self.loaded.path(folder) if folder else None),
+            renderer=Renderer(self.loaded.file(folder), Theme(**settings.theme.model_dump())),
             tokens=Tokens(self.secrets.secret_keys),
-            site=Site(url=self.settings.site.url or None),
-            identity=Identity(
-                name=self.settings.sender.name,
-                address=self._sender_address,
-                imprint=self.settings.sender.imprint,
-            ),
+            site=Site(url=settings.site.url or None),
+            identity=Identity(**settings.sender.model_dump()),
+            signer=signer,
+            verp=verp_of(self),
+            leave_at=settings.bounces.address,
         )
 
     def compose(self, *, stop: Callable[[], bool] = lambda: False) -> "Composed":
@@ -166,9 +179,14 @@ class App:
         *,
         limit: int | None = None,
         only: Sequence[SubscriberId] = (),
+        insist: bool = False,
         stop: Callable[[], bool] = lambda: False,
     ) -> "Delivered":
-        """Send what the ledger holds and is due, `only` to these subscribers where any is named."""
+        """Send what the ledger holds and is due, `only` to these subscribers where any is named.
+
+        `insist` tries also a relay that is given a rest.
+        """
+        from digest.returns import refused_of
         from digest.services.deliver import DeliverOptions, Post, deliver
 
         delivery = self.settings.delivery
@@ -180,6 +198,9 @@ class App:
             pepper=self.pepper,
             limit=limit,
             only=tuple(only),
+            limits=self.limits,
+            give_up_after=timedelta(hours=delivery.give_up_hours),
+            insist=insist,
         )
         post = Post(
             engine=self.engine,
@@ -187,6 +208,7 @@ class App:
             mailroom=self.mailroom,
             clock=self.clock,
             wall=lambda: datetime.now(UTC),
+            refused=refused_of(self),
         )
         return deliver(post, options, stop)
 
@@ -205,6 +227,21 @@ class App:
             mark=lambda: secrets.token_hex(20),
         )
         return send_copies(bench, emails, self.clock(), digest_on, dry_run=dry_run)
+
+    @property
+    def limits(self) -> "Limits":
+        """The limits of sending. Raises ConfigError for a rate or a domain that is none."""
+        from digest.domain.limits import Limits, Rate
+
+        limits = self.settings.limits
+        try:
+            return Limits.of(
+                Rate(per_second=limits.per_second, per_hour=limits.per_hour),
+                {name: Rate(**rate.model_dump()) for name, rate in limits.domains.items()},
+                limits.connections,
+            )
+        except InvalidInput as exc:
+            raise ConfigError(f"limits: {exc}") from exc
 
     @property
     def mail_domain(self) -> str:
@@ -242,6 +279,6 @@ class App:
                 timeout_s=smtp.timeout_s,
                 data_timeout_s=smtp.data_timeout_s,
                 local_hostname=smtp.local_hostname or None,
-                ca_file=str(self.loaded.path(smtp.ca_file)) if smtp.ca_file else None,
+                ca_file=str(ca_file) if (ca_file := self.loaded.file(smtp.ca_file)) else None,
             )
         )

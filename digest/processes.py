@@ -28,7 +28,7 @@ def deliver_with(
 
 
 def _deliver(loaded: Loaded, now: datetime | None, limit: int | None) -> Delivered:
-    return App(loaded, lambda: now or datetime.now(UTC)).deliver(limit=limit)
+    return App(loaded, lambda: now or datetime.now(UTC)).deliver(limit=limit, insist=True)
 
 
 def _shares(limit: int, processes: int) -> list[int | None]:

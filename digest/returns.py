@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from sqlmodel import Session
+
+from digest.domain.deliveries import DeliveryId, Failed
 from digest.domain.returns_policy import Policy
 from digest.errors import ConfigError
 from digest.mail import mailboxes
@@ -9,8 +12,9 @@ from digest.mail.imap import ImapSettings, watched_imap
 from digest.mail.message import wire_address
 from digest.mail.tokens import Tokens
 from digest.mail.verp import Verp
-from digest.services.bounce import Means
+from digest.services.bounce import Means, refused
 from digest.services.postbox import Summary, read_mailbox
+from digest.services.recorder import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +44,18 @@ def means_of(app: "App") -> Means:
         keys=app.keys,
         policy=policy_of(app),
     )
+
+
+def refused_of(app: "App") -> Refused:
+    """What follows from a refusal for good as a mail is sent."""
+    keys, policy = app.keys, policy_of(app)
+
+    def step(session: Session, delivery: DeliveryId, result: Failed) -> None:
+        refused(
+            session, delivery, result.code, result.reply, keys=keys, policy=policy, now=app.clock()
+        )
+
+    return step
 
 
 def is_configured(app: "App") -> bool:

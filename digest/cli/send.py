@@ -147,10 +147,12 @@ def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...])
     with progress("sending"):
         if processes == 1 or only:
             app.mailroom.check()
-            done = app.deliver(limit=limit, only=people)
+            done = app.deliver(limit=limit, only=people, insist=True)
         else:
             done = deliver_with(app, processes, limit, now)
     say(_delivered_line(done))
+    if done.again_at:
+        note(f"the limits let {done.waiting} wait, the first until {done.again_at:%H:%M:%S} UTC")
     for recipient, problem in done.problems:
         note(f"{recipient}: {problem}")
     if done.relay_error:

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from digest.domain.deliveries import State
+from digest.domain.deliveries import GIVE_UP_AFTER, State
+from digest.domain.limits import Limits
 from digest.domain.subscribers import SubscriberId
 from digest.mail.transport import Relay
 from digest.services.mailroom import Mailroom
 from digest.services.recorder import Refused, no_consequence
-from digest.store.turns import Permit
 
 PROBLEMS_MOST = 50
 
@@ -23,6 +23,7 @@ class DeliverOptions:
     """How the ledger is worked off: who owns the leases, for how long, and how many at once.
 
     `limit` None sends all that is due; `only` sends to these subscribers alone, where it names any.
+    `insist` tries also a relay that is given a rest, as a person may who has mended it.
     """
 
     owner: str
@@ -32,6 +33,9 @@ class DeliverOptions:
     pepper: str
     limit: int | None = None
     only: tuple[SubscriberId, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    give_up_after: timedelta = GIVE_UP_AFTER
+    insist: bool = False
 
 
 @dataclass(kw_only=True)
@@ -72,6 +76,19 @@ class Delivered:
         waiting = {"waiting": self.waiting, "again_at": self.again_at} if self.waiting else {}
         return counts | waiting | ({"relay_error": self.relay_error} if self.relay_error else {})
 
+    def count(self, state: State, recipient: str, said: str) -> None:
+        """Count one message; what was not taken is told with the relay's words."""
+        self.states[state] += 1
+        if state is not State.SENT and len(self.problems) < PROBLEMS_MOST:
+            self.problems.append((recipient, f"{state.value}: {said}"))
+
+    def move(self, old: State, new: State, recipient: str, said: str) -> None:
+        """Count one message in another state than before."""
+        self.states[old] -= 1
+        self.states += Counter()  # leaves out what is none
+        self.problems = [problem for problem in self.problems if problem[0] != recipient]
+        self.count(new, recipient, said)
+
     def add(self, other: "Delivered") -> None:
         """Count another process's run too."""
         self.states.update(other.states)
@@ -86,7 +103,7 @@ class Post:
     """What a run of the senders stands on: the ledger's store, the relay, the words, the clocks.
 
     `clock` says what is due, and may be another time; leases and limits go by `wall`, the time that
-    all senders share. `permit` keeps the limits, `refused` draws the consequence of a refusal.
+    all senders share. `refused` draws the consequence of a refusal for good.
     """
 
     engine: Engine
@@ -95,5 +112,4 @@ class Post:
     clock: Callable[[], datetime]
     wall: Callable[[], datetime]
     jitter: Callable[[], float] = random.random
-    permit: Permit | None = None
     refused: Refused = no_consequence

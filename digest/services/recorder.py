@@ -53,6 +53,7 @@ class Recorder:
     engine: Engine
     sender: Callable[[], Sender]
     refused: Refused
+    news: Callable[[Session], None]
     _asked: list[_Waiting] = field(default_factory=list)
     _work: asyncio.Task[None] | None = None
     _thread: ThreadPoolExecutor = field(
@@ -73,6 +74,15 @@ class Recorder:
     async def run(self, step: Callable[..., T], *arguments: Any) -> T:
         """Do something else with the store in its thread, so that the connections go on."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, step, *arguments)
+
+    def confirm(self, number: DeliveryId, result: Failed) -> bool:
+        """A refusal that was recorded as one to try again is for good; whether it could be said."""
+        with transaction(self.engine) as session:
+            ledger.hold_subscriber(session, number)
+            failed = ledger.fail_deferred(session, number, result)
+            if failed:
+                self.refused(session, number, result)
+        return failed
 
     def close(self) -> None:
         """End the thread after what it is doing."""
@@ -108,6 +118,7 @@ class Recorder:
         states = {one.id: self._record(sender, one) for one in alone}
         with transaction(self.engine) as session:
             done = turns.advance(session, sender, shared, nexts)
+            self.news(session)
         done.states.update(states)
         for one in shared:  # left because another transaction holds them: now wait for it
             if one.id not in done.states:
@@ -118,7 +129,13 @@ class Recorder:
         with transaction(self.engine) as session:
             ledger.hold_subscriber(session, one.id)
             state = ledger.record(
-                session, one.id, sender.owner, one.result, sender.now, jitter=sender.jitter()
+                session,
+                one.id,
+                sender.owner,
+                one.result,
+                sender.now,
+                jitter=sender.jitter(),
+                give_up_after=sender.give_up_after,
             )
             if isinstance(one.result, Failed) and state is State.FAILED:
                 self.refused(session, one.id, one.result)

@@ -9,8 +9,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
-from digest.domain.deliveries import Deferred, DeliveryId, Failed, InDoubt, NotTried, Result, State
+from digest.domain.deliveries import Deferred, Failed, InDoubt, NotTried, Result, State
+from digest.domain.limits import recipient_domain
 from digest.errors import (
     DigestError,
     InDoubtError,
@@ -21,8 +23,9 @@ from digest.errors import (
 )
 from digest.mail.transport import Connection, Relay
 from digest.services.mailroom import Outgoing
-from digest.services.post import PROBLEMS_MOST, Delivered, DeliverOptions, Post
+from digest.services.post import Delivered, DeliverOptions, Post
 from digest.services.recorder import Ask, Recorder
+from digest.services.restraint import Restraint
 from digest.store import ledger
 from digest.store.database import transaction
 from digest.store.turns import Ended, Sender, Start
@@ -51,11 +54,27 @@ class Senders:
         self._begun = 0
         self._patient = 0  # waiting for their turn here
         self._again_at: datetime | None = None
+        self._unproven: list[tuple[Outgoing, Failed]] = []
         self._workers = options.connections
         self._broken = False
+        self._fed = False
         self._checked = False
         self._refusal = ""
-        self._recorder = Recorder(engine=post.engine, sender=self._sender, refused=post.refused)
+        self._restraint = Restraint(
+            engine=post.engine,
+            owner=options.owner,
+            limits=options.limits,
+            lease=options.lease,
+            connections=options.connections,
+            wall=post.wall,
+            jitter=post.jitter,
+        )
+        self._recorder = Recorder(
+            engine=post.engine,
+            sender=self._sender,
+            refused=post.refused,
+            news=self._restraint.tell,
+        )
 
     async def run(self) -> None:
         """Send until nothing is due or the run has ended; everything sent is recorded then.
@@ -63,11 +82,31 @@ class Senders:
         Raises what a worker or the feeder raised, after all of them have finished their message.
         """
         try:
-            async with self._post.relay() as relay, self._heartbeat():
-                workers = [self._work(relay) for _ in range(self._workers)]
-                outcomes = await asyncio.gather(self._feed(), *workers, return_exceptions=True)
+            if await self._may_approach():
+                await self._send_all()
         finally:
+            await self._recorder.run(self._restraint.leave)
             self._recorder.close()
+
+    async def _may_approach(self) -> bool:
+        """Whether the relay may be used now: it does not rest, and a connection is left for us."""
+        found = await self._recorder.run(
+            partial(self._restraint.approach, insist=self._options.insist)
+        )
+        if found.paused_until:
+            self.summary.relay_error = (
+                f"the relay refused everything lately, so it is left alone until "
+                f"{found.paused_until:%H:%M:%S} UTC"
+            )
+        elif not self._restraint.seats:
+            self.summary.relay_error = "other senders hold all of limits.connections"
+        return not self.summary.relay_error
+
+    async def _send_all(self) -> None:
+        async with self._post.relay() as relay, self._heartbeat():
+            workers = [self._work(relay, number) for number in range(self._workers)]
+            outcomes = await asyncio.gather(self._feed(), *workers, return_exceptions=True)
+            await self._settle_unproven()
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -84,7 +123,8 @@ class Senders:
             now=post.clock(),
             wall=post.wall(),
             jitter=post.jitter,
-            permit=post.permit,
+            permit=self._restraint.permit if options.limits else None,
+            give_up_after=options.give_up_after,
         )
 
     # The feeder
@@ -98,6 +138,7 @@ class Senders:
             self._broken = True
             raise
         finally:
+            self._fed = True
             for _ in range(self._options.connections):
                 self._queue.put_nowait(None)
 
@@ -123,6 +164,8 @@ class Senders:
     def _room(self) -> int:
         """How many more may be claimed."""
         options = self._options
+        if self._restraint.breaker.probing:  # one goes ahead, to see whether the relay works again
+            return 0 if self._open else 1
         if options.limit is None:
             return options.claim
         return min(options.claim, options.limit - self._begun - self._unbegun)
@@ -183,15 +226,20 @@ class Senders:
         with transaction(self._post.engine) as session:
             wall, lease = self._post.wall(), self._options.lease
             ledger.renew(session, self._options.owner, wall, lease)
+        if self._options.limits.connections or self._restraint.breaker.probing:
+            self._restraint.keep()
 
     # The workers, one for each connection
 
-    async def _work(self, relay: Relay) -> None:
+    async def _work(self, relay: Relay, number: int) -> None:
         """Send over one connection until there is nothing left or the run has ended.
 
-        A relay that refuses one connection may hold others: then those do the work.
+        A relay that refuses one connection may hold others: then those do the work. Workers for
+        whom there is no seat wait until there is.
         """
         try:
+            while number >= self._restraint.seats and not self._fed:
+                await asyncio.sleep(LOOK_S)
             first = await self._queue.get()
             if first is not None:
                 await self._connect_and_send(relay, first)
@@ -202,6 +250,7 @@ class Senders:
             self._workers -= 1
             if not self._workers and self._unbegun and not self._ended():
                 self.summary.relay_error = self._refusal
+                self._restraint.breaker.lost(self._refusal)
             self._changed.set()
 
     async def _connect_and_send(self, relay: Relay, first: Outgoing) -> None:
@@ -222,7 +271,8 @@ class Senders:
                 begun = await self._turn(previous, outgoing)
                 previous = None
                 if begun:
-                    previous = (outgoing, await self._send(connection, outgoing, content))
+                    result = await self._send(connection, outgoing, content)
+                    previous = (outgoing, self._judged(outgoing, result))
                 if previous and self._queue.empty():
                     await self._turn(previous, None)
                     previous = None
@@ -274,7 +324,7 @@ class Senders:
             loop = asyncio.get_running_loop()
             loop.call_later(max(delay.total_seconds(), 0), self._back, outgoing)
             return
-        await self._recorder.run(self._put_off, outgoing.id, until)
+        until = await self._recorder.run(self._put_off, outgoing)
         self._open -= 1
         self._unbegun -= 1
         self._again_at = min(filter(None, (self._again_at, until)))
@@ -285,9 +335,31 @@ class Senders:
         self._patient -= 1
         self._queue.put_nowait(outgoing)
 
-    def _put_off(self, number: DeliveryId, until: datetime) -> None:
+    def _put_off(self, outgoing: Outgoing) -> datetime:
         with transaction(self._post.engine) as session:
-            ledger.put_off(session, self._options.owner, {number: until})
+            until = self._restraint.back_in_line(session, outgoing.recipient)
+            ledger.put_off(session, self._options.owner, {outgoing.id: until})
+        return until
+
+    def _judged(self, outgoing: Outgoing, result: Result) -> Result:
+        """What to record: a refusal for good that may be the relay's own fault becomes one to try
+        again, until the relay has proved sound.
+        """
+        breaker = self._restraint.breaker
+        judged = breaker.judged(result, domain=recipient_domain(outgoing.recipient))
+        if isinstance(result, Failed) and isinstance(judged, Deferred):
+            self._unproven.append((outgoing, result))
+        if breaker.is_open:
+            self.summary.relay_error = breaker.why
+        return judged
+
+    async def _settle_unproven(self) -> None:
+        """After a run in which the relay took mail, what it refused for good has failed."""
+        breaker = self._restraint.breaker
+        sound = breaker.proven and not breaker.is_open and not breaker.strikes
+        for outgoing, result in self._unproven:
+            if sound and await self._recorder.run(self._recorder.confirm, outgoing.id, result):
+                self.summary.move(State.DEFERRED, State.FAILED, outgoing.recipient, result.reply)
 
     async def _send(
         self, connection: Connection, outgoing: Outgoing, content: bytes | DigestError
@@ -309,7 +381,5 @@ class Senders:
     def _count(self, state: State | None, outgoing: Outgoing, result: Result) -> None:
         if state is None or isinstance(result, NotTried):
             return
-        self.summary.states[state] += 1
-        if state is not State.SENT and len(self.summary.problems) < PROBLEMS_MOST:
-            said = result.detail if isinstance(result, InDoubt) else result.reply
-            self.summary.problems.append((outgoing.recipient, f"{state.value}: {said}"))
+        said = result.detail if isinstance(result, InDoubt) else result.reply
+        self.summary.count(state, outgoing.recipient, said)

@@ -40,6 +40,10 @@ class Loaded:
         """A path of the settings: relative ones start at the config file's folder."""
         return self.base / Path(text).expanduser()
 
+    def file(self, text: str) -> Path | None:
+        """The file or folder that a setting names, None where it names none."""
+        return self.path(text) if text else None
+
     @property
     def store_url(self) -> str:
         """`store.url`, with a relative SQLite path made absolute.

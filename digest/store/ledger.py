@@ -14,6 +14,7 @@ from sqlalchemy import RowMapping, Select, and_, select, text, update
 from sqlmodel import Session
 
 from digest.domain.deliveries import (
+    GIVE_UP_AFTER,
     Cancelled,
     DeliveryId,
     Failed,
@@ -116,7 +117,7 @@ def hold_subscriber(session: Session, delivery_id: DeliveryId) -> None:
         select(_subscribers.c.id)
         .join_from(_deliveries, _subscribers, _deliveries.c.subscriber_id == _subscribers.c.id)
         .where(_deliveries.c.id == delivery_id)
-        .with_for_update(read=True, of=_subscribers)
+        .with_for_update(of=_subscribers)
     )
     session.execute(query).first()
 
@@ -129,6 +130,7 @@ def record(
     now: datetime,
     *,
     jitter: float = 0.0,
+    give_up_after: timedelta = GIVE_UP_AFTER,
 ) -> State | None:
     """Write what became of a begun delivery; its new state, or None where it is not ours any more.
 
@@ -137,7 +139,18 @@ def record(
     mine = and_(_deliveries.c.id == delivery_id, _LEASED, _deliveries.c.owner == owner)
     query = select(_deliveries).where(mine, _deliveries.c.begun_at.is_not(None))
     row = session.execute(query.with_for_update()).mappings().first()
-    return settle(session, row, result, now, jitter) if row else None
+    if row is None:
+        return None
+    return settle(session, row, result, now, jitter, give_up_after=give_up_after)
+
+
+def fail_deferred(session: Session, delivery_id: DeliveryId, result: Failed) -> bool:
+    """Let a deferred delivery fail after all; whether it was still deferred."""
+    mine = update(_deliveries).where(_deliveries.c.id == delivery_id)
+    waiting = mine.where(_deliveries.c.state == State.DEFERRED.value)
+    said = plain(result.reply)
+    failed = waiting.values(state=State.FAILED.value, reason=said, smtp_reply=said, **FREE)
+    return session.scalars(failed.returning(_deliveries.c.id)).first() is not None
 
 
 def put_off(session: Session, owner: str, until: Mapping[DeliveryId, datetime]) -> None:
@@ -169,7 +182,13 @@ def _take_back_expired(session: Session, now: datetime, held_at: datetime) -> No
 
 
 def settle(
-    session: Session, row: RowMapping, result: Result, now: datetime, jitter: float
+    session: Session,
+    row: RowMapping,
+    result: Result,
+    now: datetime,
+    jitter: float,
+    *,
+    give_up_after: timedelta = GIVE_UP_AFTER,
 ) -> State:
     """Write the verdict on one try into its row, which is locked."""
     decided = verdict(
@@ -179,6 +198,7 @@ def settle(
         queued_at=row["queued_at"],
         now=now,
         jitter=jitter,
+        give_up_after=give_up_after,
     )
     values = _written(row, result, decided, now)
     session.execute(update(_deliveries).where(_deliveries.c.id == row["id"]).values(values))

@@ -10,14 +10,22 @@ recorded by `ledger.record`, which waits; what is to begin is asked for again a 
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
 from sqlmodel import Session
 
-from digest.domain.deliveries import Cancelled, DeliveryId, MailKind, Result, Sent, State
+from digest.domain.deliveries import (
+    GIVE_UP_AFTER,
+    Cancelled,
+    DeliveryId,
+    MailKind,
+    Result,
+    Sent,
+    State,
+)
 from digest.domain.subscribers import Status, address_hash
 from digest.store import suppressions
 from digest.store.ledger import plain, settle
@@ -97,6 +105,7 @@ class Sender:
     wall: datetime
     jitter: Callable[[], float] = random.random
     permit: Permit | None = None
+    give_up_after: timedelta = GIVE_UP_AFTER
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +164,12 @@ def _record(
             done.states[one.id] = State.SENT
         else:
             done.states[one.id] = settle(
-                session, row._mapping, one.result, sender.now, sender.jitter()
+                session,
+                row._mapping,
+                one.result,
+                sender.now,
+                sender.jitter(),
+                give_up_after=sender.give_up_after,
             )
     if sent:
         session.connection().execute(_SENT, [{**values, "now": sender.now} for values in sent])
