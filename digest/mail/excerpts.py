@@ -9,17 +9,17 @@ from itertools import islice, pairwise
 
 ELLIPSIS = "…"
 MARKS_MOST = 8  # in one text: beyond that a mark tells nothing and costs bytes
-WORTH = 0.7  # what a sentence must tell to stand beside the most telling one
+WORTH = 0.7  # what a sentence must tell to stand beside the most telling one, if apart from it
 
 # Words by which abstracts announce what is new in them, and those that tell what came of it.
 _ANNOUNCES = re.compile(
-    r"\b(?:we (?:\w+ly |also |first |further )?(?:propose|introduce|present|develop|design|show"
+    r"\b(?:we (?:\w+ )?(?:propose|introduce|present|develop|design|show"
     r"|demonstrate|find|prove|argue|describe|study|investigate|build|report|reveal|establish"
     r"|identify|formalize|derive|construct|examine|explore)"
     r"|this (?:paper|work|study|survey|(?:technical )?report|article) \w+s)\b",
     re.IGNORECASE,
 )
-_NEW = re.compile(r"\b(?:we (?:\w+ly )?(?:propose|introduce|present)|this \w+ \w+s)\b", re.I)
+_NEW = re.compile(r"\b(?:we (?:\w+ )?(?:propose|introduce|present)|this \w+ \w+s)\b", re.I)
 _OURS = re.compile(r"\b(?:our (?:\w+ )?(?:method|approach|framework|model|results?|work))\b", re.I)
 _RESULT = re.compile(
     r"\b(?:outperform|surpass|exceed|achiev|improv|reduc|attain|yield|match|state-of-the-art|speed-?up"
@@ -30,7 +30,7 @@ _FIGURE = re.compile(r"\d(?:\.\d+)?\s?(?:%|\\%|×|x\b|times\b|points?\b|percent\
 # What abstracts say besides: a lesser step, an outline, what was released, what others lack.
 _BESIDES = re.compile(
     r"^(?:finally|meanwhile|additionally|furthermore|moreover|lastly|also|second(?:ly)?|third(?:ly)?"
-    r"|to this end, we (?:also|further)|in addition|besides)\b"
+    r"|in addition|besides)\b|\bwe (?:also|further|finally|additionally)\b"
     r"|\b(?:publicly|open-?sourc\w+|we release|released?|available|our (?:main )?contributions)\b"
     r"|\(ii\)|(?:^|\W)2\)|\?$",
     re.IGNORECASE,
@@ -55,6 +55,8 @@ _NO_END = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|al|etc|Fig|Figs|Eq|Eqs|Sec|Tab|Ref|No|Dr|St|Prof|approx|resp|ca)"
     r"|\b[A-Z])\.$"
 )
+# What opens a sentence and is no name after an initial: "it depends on T. We propose"
+_OPENS = re.compile(r"(?:We|Our|This|These|The|In|It|To|However|For|Here|As)\b")
 _SAFE_FORMATS = "\u200c\u200d"  # joiners, which several scripts and emoji need
 
 
@@ -133,7 +135,7 @@ def summary(abstract: str, words: tuple[str, ...], most: int, *, title: str = ""
     ranked = sorted(range(len(sentences)), key=lambda i: (-scores[i], i))
     chosen = [ranked[0]]
     for index in ranked[1:]:
-        worth_it = scores[index] > WORTH or index == ranked[0] + 1
+        worth_it = scores[index] > (0 if index == ranked[0] + 1 else WORTH)
         if worth_it and len(_joined(sentences, [*chosen, index])) <= most and len(chosen) < 3:
             chosen.append(index)
     return shortened(_joined(sentences, chosen), most)
@@ -143,7 +145,7 @@ def split_sentences(text: str) -> list[str]:
     """Sentences of running text; abbreviations and initials end none."""
     sentences: list[str] = []
     for part in _SENTENCE_END.split(text):
-        if sentences and _NO_END.search(sentences[-1]):
+        if sentences and _NO_END.search(sentences[-1]) and not _OPENS.match(part):
             sentences[-1] += f" {part}"
         elif part:
             sentences.append(part)
@@ -163,7 +165,7 @@ class _Judge:
         )
         named = self.name is not None and self.name.search(sentence)
         score = 2.0 * min(len(found), 2) + 2.5 * bool(_ANNOUNCES.search(sentence))
-        score += 0.8 * bool(_NEW.search(sentence)) + 1.0 * bool(_OURS.search(sentence))
+        score += 1.2 * bool(_NEW.search(sentence)) + 1.0 * bool(_OURS.search(sentence))
         score += 0.9 * bool(named) + 0.9 * bool(_RESULT.search(sentence))
         score += 0.6 * bool(_FIGURE.search(sentence))
         score -= 2.0 * bool(_BESIDES.search(sentence)) + 0.8 * bool(_BACKGROUND.search(sentence))
@@ -172,9 +174,9 @@ class _Judge:
 
 
 def _name_in(title: str) -> re.Pattern[str] | None:
-    """What the title calls the work: the one to three words before its colon."""
+    """What the title calls the work: the one to three words before its colon, case as there."""
     name, colon, _ = plain(title).partition(":")
-    return _any_of((name,)) if colon and 1 <= len(name.split()) <= 3 else None
+    return re.compile(_whole(name)) if colon and 1 <= len(name.split()) <= 3 else None
 
 
 def _joined(sentences: Sequence[str], chosen: Sequence[int]) -> str:

@@ -1,5 +1,9 @@
 """Marks, summaries and shortening."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,3 +131,72 @@ def test_a_summary_keeps_to_its_room_whatever_the_abstract(text: str, most: int)
 
 def test_plain_text_has_no_control_or_direction_characters() -> None:
     assert plain("a\x00b\x1b[31m\u202ec\r\nd\ud800\u2066e\u00ad") == "a b [31m c d e"
+
+
+@pytest.mark.parametrize(
+    ("opening", "rest"),
+    [
+        ("To address these issues, we propose", "We propose"),
+        ("To this end, we introduce", "We introduce"),
+        ("In this paper, we study", "We study"),
+        ("Building on this insight, we present", "We present"),
+        ("To keep boats dry, we propose", "To keep boats dry, we propose"),  # this tells something
+        ("In this paper, boats propose", "In this paper, boats propose"),
+    ],
+)
+def test_an_opening_that_only_leads_over_is_left_out(opening: str, rest: str) -> None:
+    text = f"{opening} a tide table for small and large harbours."
+    assert summary(text, (), 200) == f"{rest} a tide table for small and large harbours."
+
+
+def test_the_summary_tells_what_came_of_it() -> None:
+    text = (
+        "Harbours are dull places for most people who live there. "
+        "We propose Moonlog, a tide table for small harbours. "
+        "It has three parts which are described in detail below. "
+        "Moonlog outperforms older tables by 12% on nine harbours. "
+        "Code and data are publicly available."
+    )
+    assert summary(text, (), 170, title="Moonlog: Tides for Small Harbours") == (
+        "We propose Moonlog, a tide table for small harbours. "
+        "… Moonlog outperforms older tables by 12% on nine harbours."
+    )
+
+
+def test_the_sentence_with_the_works_own_name_is_told_first() -> None:
+    text = (
+        "We introduce a new notion of what it means to be late. "
+        "We introduce Moonlog, which knows when to be early."
+    )
+    assert summary(text, (), 60, title="Moonlog: On Time") == (
+        "We introduce Moonlog, which knows when to be early."
+    )
+    assert summary(text, (), 60, title="On Time").startswith("We introduce a new notion")
+
+
+def test_background_and_lesser_steps_tell_less_than_the_contribution() -> None:
+    text = (
+        "However, existing tide tables reduce boats to mere numbers. "
+        "We further show that the moon is far away from everything. "
+        "This paper introduces a tide table that boats can read."
+    )
+    assert summary(text, (), 70) == "This paper introduces a tide table that boats can read."
+
+
+def test_a_letter_at_a_sentences_end_is_no_initial() -> None:
+    assert split_sentences("It all depends on T. We propose to forget T. Smith agrees.") == [
+        "It all depends on T.",
+        "We propose to forget T. Smith agrees.",
+    ]
+
+
+def test_real_abstracts_are_summed_up_by_their_contribution(shared: Path) -> None:
+    told, all_of_them = 0, 0
+    for file in sorted((shared / "feeds/hf").glob("*.json")):
+        for entry in json.loads(file.read_text("utf-8")):
+            paper = entry["paper"]
+            text = summary(paper.get("summary", ""), (), 340, title=paper["title"])
+            assert len(text) <= 340
+            all_of_them += 1
+            told += bool(re.search(r"\b(?:we|our|this (?:paper|work|survey|report))\b", text, re.I))
+    assert told / all_of_them >= 0.9
