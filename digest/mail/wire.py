@@ -42,7 +42,9 @@ class Wire(asyncio.BufferedProtocol):
         """Become the transport's protocol, and let it keep nothing unsent without pausing us."""
         wire = cls(transport)
         transport.set_protocol(wire)
-        transport.set_write_buffer_limits(high=0)
+        # asyncio's sockets pause above this mark, its TLS at it, which for 0 would be always
+        secured = transport.get_extra_info("sslcontext") is not None
+        transport.set_write_buffer_limits(high=1 if secured else 0)
         return wire
 
     @property
