@@ -13,6 +13,7 @@ from types import FrameType
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from digest import returns
 from digest.app import App
 from digest.errors import DigestError
 from digest.services.collect import collect, due_sources
@@ -42,6 +43,10 @@ class Daemon:
             finally:
                 self._sending.release()
 
+    def returns(self) -> None:
+        """Read what came back by mail, and do what follows."""
+        self._guarded("returns", self._returns)
+
     def stop(self) -> None:
         """Finish the messages in flight, claim no more, and end `run`."""
         self._stop.set()
@@ -57,12 +62,15 @@ class Daemon:
             signal.signal(number, self._on_signal)
         scheduler = BackgroundScheduler(timezone="UTC")
         tick_s = self._app.settings.daemon.tick_s
-        for job in (self.tick, self.deliver):  # a slow source does not keep mails waiting
+        jobs = [(self.tick, tick_s), (self.deliver, tick_s)]  # a slow source keeps no mail waiting
+        if returns.is_configured(self._app):
+            jobs.append((self.returns, 60 * self._app.settings.bounces.every_minutes))
+        for job, every_s in jobs:
             # no grace limit: a tick that comes late is as good as one in time; missed ones are one
             scheduler.add_job(
                 job,
                 "interval",
-                seconds=tick_s,
+                seconds=every_s,
                 next_run_time=self._app.clock(),
                 coalesce=True,
                 max_instances=1,
@@ -134,3 +142,10 @@ class Daemon:
             log.info("delivered", **summary.as_fields())
         for email, problem in summary.problems:
             log.warning("not delivered", email=email, problem=problem)
+
+    def _returns(self) -> None:
+        summary = returns.watch(self._app, self._stop.is_set)
+        if summary.read:
+            log.info("returned", **{k.replace(" ", "_"): n for k, n in summary.counts.items()})
+        for name, problem in summary.problems:
+            log.warning("returned mail not read", mail=name, problem=problem)

@@ -1,8 +1,11 @@
 """The daemon over days: each subscriber at their own hour, once per local date."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from freezegun import freeze_time
@@ -152,3 +155,23 @@ def test_dead_source_does_not_keep_digests_from_going_out(
     assert len(sink.received) == 1
     states = {row["name"]: row["last_outcome"] for row in desk.ok("sources", "list", "--json").json}
     assert states == {"gone": "fault", "papers": "papers"}
+
+
+def test_an_opt_out_by_mail_in_the_watched_maildir_is_honoured(desk: Desk, sink: Sink) -> None:
+    for folder in ("new", "cur", "tmp"):
+        (desk.folder / "Maildir" / folder).mkdir(parents=True)
+    desk.write("config.toml", '[bounces]\nmaildir = "Maildir"\n')
+    desk.ok("subscribers", "add", "ada@example.com", "--confirmed")
+    desk.ok("papers", "list")
+    desk.write("papers.jsonl", '{"id": "1", "title": "On waiting", "abstract": "We wait."}\n')
+    desk.ok("fetch", "--file", "papers.jsonl", "--format", "jsonl")
+    desk.ok("send", "--only", "ada@example.com")
+    sent = message_from_bytes(sink.received[0].content)
+    ways = "".join(str(sent["List-Unsubscribe"]).split())
+    (subject,) = re.findall(r"mailto:[^?>]*\?subject=([^>]+)>", ways)
+    reply = f"From: ada@example.com\nTo: digest@papers.example\nSubject: {unquote(subject)}\n\n"
+    desk.write("Maildir/new/1.reply", reply)
+    _daemon().returns()
+    (ada,) = desk.ok("subscribers", "show", "ada@example.com", "--json").json
+    assert ada["status"] == "unsubscribed"
+    assert [path.name for path in (desk.folder / "Maildir" / "cur").iterdir()] == ["1.reply:2,S"]
