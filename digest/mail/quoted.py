@@ -15,7 +15,6 @@ LINE = 76
 _HARD, _SOFT = b"\r\n", b"=\r\n"
 _LINES_KEPT = 2_048
 _TOUCHY = re.compile(rb"\.|From ")
-_LOOSE = (b"\r\n.", b"\r\nFrom ", b"=20\r\n", b"=09\r\n")
 _ESCAPE = re.compile(rb"=[0-9A-F]?\Z")
 
 
@@ -61,11 +60,23 @@ def _encoded(text: str) -> Quoted:
     # binascii takes the first line break for all, those of its own too, so there must be one
     ended = text.encode("utf-8", "replace") + _HARD
     done = binascii.b2a_qp(ended, istext=True)[:-2]
-    # a blank that ends a line is encoded after the line was measured
-    loose = _TOUCHY.match(done) or done.endswith((b"=20", b"=09"))
-    if loose or any(what in done for what in _LOOSE):
-        done = b"\r\n".join(map(_mended, done.split(b"\r\n")))
+    if _is_loose(done):
+        done = _HARD.join(map(_mended, done.split(_HARD)))
     return Quoted(done)
+
+
+def _is_loose(done: bytes) -> bool:
+    """Whether a line begins as it must not, or ends with a blank, which binascii encodes after it
+    has measured the line.
+    """
+    return (
+        done.startswith((b".", b"From "))
+        or done.endswith((b"=20", b"=09"))
+        or b"\r\n." in done
+        or b"=20\r\n" in done
+        or b"=09\r\n" in done
+        or b"\r\nFrom " in done
+    )
 
 
 def _mended(line: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """A view in words: subject, text and HTML, by the templates of its kind of mail."""
 
 import traceback
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from markupsafe import escape
 from digest.domain.deliveries import MailKind
 from digest.errors import ConfigError, TemplateError
 from digest.mail.excerpts import plain, shortened
+from digest.mail.forms import Blanks, Form, blanked, blanks_of, form
 from digest.mail.fragments import (
     RANK_MARK,
     VOTING_MARK,
@@ -28,7 +29,7 @@ from digest.mail.fragments import (
 )
 from digest.mail.quoted import Quoted, piece, piece_by_lines, words
 from digest.mail.samples import samples
-from digest.mail.templating import environment
+from digest.mail.templating import environment, is_own_design
 from digest.mail.theme import Theme
 from digest.mail.views import (
     SLIMMEST,
@@ -42,6 +43,7 @@ from digest.mail.views import (
 
 SUBJECT_MOST = 70
 HTML_MOST = 90_000
+FORMS_MOST = 512  # of 10 to 20 KB each
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +77,8 @@ class Renderer:
             raise ConfigError(f"templates.folder {override} is no folder: create it or unset it")
         self._environment = environment(override, theme)
         self._shelf = Shelf()
+        self._forms: dict[Hashable, Form] = {}
+        self._has_forms = override is None or not is_own_design(override)
 
     def render(self, view: MailView, *, text_only: bool = False) -> Rendered:
         """The mail in words. Raises TemplateError, which names file and line."""
@@ -82,11 +86,12 @@ class Renderer:
         if isinstance(view, DigestView):
             papers = view.papers
             view = replace(view, entries=_entry_holes(len(papers)))
-        html, level = (None, 0) if text_only else self._html(view, papers)
         subject = plain(self._printed(_name(view, "subject.txt"), mail=view, frame=view.frame))
+        blanks = blanks_of(view) if self._has_forms and isinstance(view, DigestView) else None
+        html, level = (None, 0) if text_only else self._html(view, papers, blanks)
         return Rendered(
             subject=shortened(subject, SUBJECT_MOST),
-            quoted_text=self._text(view, papers, level),
+            quoted_text=self._text(view, papers, blanks, level),
             quoted_html=html,
         )
 
@@ -99,28 +104,48 @@ class Renderer:
         for view in samples():
             self.render(view)
 
-    def _html(self, view: MailView, papers: Sequence[PaperView]) -> tuple[Quoted, int]:
+    def _html(
+        self, view: MailView, papers: Sequence[PaperView], blanks: Blanks | None
+    ) -> tuple[Quoted, int]:
         """The HTML, made slimmer where it would be clipped by Gmail (at 102 KB), and how much."""
-        skeleton = self._skeleton(_name(view, "body.html"), view, len(papers))
-        voting = filling(str(escape(view.voting))) if isinstance(view, DigestView) else _NOTHING
+        skeleton, fillings = self._skeleton(_name(view, "body.html"), view, blanks)
+        voting = filling(_escaped(view.voting)) if isinstance(view, DigestView) else _NOTHING
         for level in range(SLIMMEST + 1):
             entries = self._entries(_PAPER_HTML, papers, level, voting)
-            done, size = skeleton.filled(entries)
+            done, size = skeleton.filled(fillings | entries)
             if size <= HTML_MOST:
                 break
         return done, level
 
-    def _text(self, view: MailView, papers: Sequence[PaperView], level: int) -> Quoted:
-        skeleton = self._skeleton(_name(view, "body.txt"), view, len(papers))
+    def _text(
+        self, view: MailView, papers: Sequence[PaperView], blanks: Blanks | None, level: int
+    ) -> Quoted:
+        skeleton, fillings = self._skeleton(_name(view, "body.txt"), view, blanks)
         voting = filling(view.voting) if isinstance(view, DigestView) else _NOTHING
-        return skeleton.filled(self._entries(_PAPER_TEXT, papers, level, voting)).quoted
+        return skeleton.filled(fillings | self._entries(_PAPER_TEXT, papers, level, voting)).quoted
 
-    def _skeleton(self, name: str, view: MailView, entries: int) -> Fragment:
-        """All of a part but its entries, which are holes in it."""
+    def _skeleton(
+        self, name: str, view: MailView, blanks: Blanks | None
+    ) -> tuple[Fragment, dict[Mark, Filling]]:
+        """All of a part but its entries, which are holes in it, and what fills its other holes."""
+        if blanks and isinstance(view, DigestView):
+            kept = self._form(name, view, blanks)
+            return kept.fragment, kept.fillings(blanks, _ESCAPES[name])
+        marks = entry_marks(len(view.entries)) if isinstance(view, DigestView) else ()
+        return _split(name, self._around(name, view), marks, piece_by_lines), {}
+
+    def _form(self, name: str, view: DigestView, blanks: Blanks) -> Form:
+        key = (name, blanks.kind)
+        if (kept := self._forms.get(key)) is None:
+            kept = form(self._around(name, blanked(view)), blanks, len(view.entries))
+            if len(self._forms) >= FORMS_MOST:
+                self._forms.clear()
+            self._forms[key] = kept
+        return kept
+
+    def _around(self, name: str, view: MailView) -> str:
         printed = self._printed(name, mail=view, frame=view.frame)
-        if name.endswith(".txt"):
-            printed = printed.strip() + "\n"
-        return _split(name, printed, entry_marks(entries), piece_by_lines)
+        return printed.strip() + "\n" if name.endswith(".txt") else printed
 
     def _entries(
         self, name: str, papers: Sequence[PaperView], level: int, voting: Filling
@@ -183,6 +208,16 @@ def _rank_in_column(rank: int) -> Filling:
 _PAPER_HTML, _PAPER_TEXT = "mail/digest/paper.html", "mail/digest/paper.txt"
 _RANKS = {_PAPER_HTML: _rank, _PAPER_TEXT: _rank_in_column}
 _NOTHING = filling("")
+
+
+def _escaped(told: str) -> str:
+    return str(escape(told))
+
+
+_ESCAPES: Mapping[str, Callable[[str], str]] = {
+    "mail/digest/body.html": _escaped,
+    "mail/digest/body.txt": str,
+}
 
 
 def _name(view: MailView, file: str) -> str:

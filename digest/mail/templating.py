@@ -3,15 +3,14 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from textwrap import fill
 
 import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from digest.mail.forms import wrapped_later
 from digest.mail.theme import Theme, filled
 from digest.resources import folder
 
-COLUMNS = 72
 STYLES = "mail/_parts/mail.css"
 LAYOUT = "mail/_parts/layout.html"
 
@@ -52,6 +51,14 @@ class InliningLoader(FileSystemLoader):
         return source, filename, uptodate
 
 
+def is_own_design(override: Path) -> bool:
+    """Whether the operator's folder holds more than templates of single papers."""
+    return any(
+        path.is_file() and path.parent.name + "/" + path.stem != "digest/paper"
+        for path in override.rglob("*")
+    )
+
+
 def environment(override: Path | None = None, theme: Theme | None = None) -> Environment:
     """The environment over the operator's folder first, if there is one, then the built-in one."""
     folders: Sequence[Path] = [*([override] if override else []), folder("templates")]
@@ -64,7 +71,7 @@ def environment(override: Path | None = None, theme: Theme | None = None) -> Env
         auto_reload=False,  # what was checked before the first mail is what all mails are made by
         cache_size=-1,
     )
-    env.filters["wrapped"] = wrapped
+    env.filters["wrapped"] = wrapped_later
     return env
 
 
@@ -95,21 +102,6 @@ def inlined(source: str, styles: str, kept: frozenset[str]) -> str:
         done = inliner.inline_fragment(hidden, "")
     done = _CLASS.sub(lambda m: m[0] if m[1] in kept else "", _INDENT.sub("\n", done))
     return _HIDDEN.sub(lambda match: tags[int(match[1] or match[2])], done)
-
-
-def wrapped(text: str, indent: int = 0, first: int | None = None) -> str:
-    """Text in lines of 72 columns, each `indent` spaces in; the first `first`, where given.
-
-    Long words, such as addresses, stay whole.
-    """
-    return fill(
-        text,
-        COLUMNS,
-        initial_indent=" " * (indent if first is None else first),
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _is_markup(name: str | None) -> bool:
