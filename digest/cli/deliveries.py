@@ -70,11 +70,25 @@ def show(number: Number, as_json: Json = False) -> None:
         }
         for pick, title in entry.picks
     ]
+    item["came_back"] = [
+        {
+            "kind": one.kind.value,
+            "status": one.status,
+            "detail": one.detail,
+            "acted": one.acted,
+            "happened_at": instant(one.happened_at),
+        }
+        for one in entry.came_back
+    ]
     if as_json:
         emit_json([item])
         return
-    told = item.pop("picks")
+    told, returned = item.pop("picks"), item.pop("came_back")
     fields([(name, value) for name, value in item.items() if name != "papers"])
+    fields(
+        ("came back", f"{one['happened_at']} {one['kind']}: {one['acted']} ({one['detail']})")
+        for one in returned
+    )
     fields((f"pick {n}", f"{p['title']} — {p['reason']}") for n, p in enumerate(told, start=1))
 
 

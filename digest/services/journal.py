@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 from digest.domain.deliveries import Delivery, DeliveryId, State
 from digest.domain.digests import Pick
 from digest.domain.subscribers import Status
-from digest.store import ledger_read, outbox
+from digest.store import bounces, ledger_read, outbox
+from digest.store.bounces import Bounce
 from digest.store.contents import content_from_json, paper_ids
 from digest.store.database import reading, transaction
 from digest.store.ledger_read import DayStats, Which
@@ -21,10 +22,13 @@ __all__ = ("DayStats", "Entry", "Journal", "Which", "paper_ids")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One delivery with its picks and their titles; None for a paper that is gone."""
+    """One delivery with its picks and their titles, None for a paper that is gone, and with what
+    came back of it, the latest first.
+    """
 
     delivery: Delivery
     picks: tuple[tuple[Pick, str | None], ...]
+    came_back: tuple[Bounce, ...] = ()
 
 
 class Journal:
@@ -45,11 +49,12 @@ class Journal:
             day = found.digest_on
             picks = content_from_json(found.picks, day).picks if day else ()
             papers = papers_by_id(session, [pick.paper_id for pick in picks])
+            came_back = bounces.listed(session, delivery_id=found.id, limit=0)
         titled = (
             (pick, papers[pick.paper_id].title if pick.paper_id in papers else None)
             for pick in picks
         )
-        return Entry(delivery=found, picks=tuple(titled))
+        return Entry(delivery=found, picks=tuple(titled), came_back=tuple(came_back))
 
     def counts(self) -> dict[State, int]:
         """How many deliveries are in each state."""

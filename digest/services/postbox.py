@@ -101,8 +101,8 @@ def read_mails(
             yield Told(name=mail.name, problem=mail.why)
             continue
         told = _told(engine, mail, means, clock(), dry_run)
-        if not dry_run:
-            mail.done()  # what cannot be read today cannot be read tomorrow either
+        if told.handled and not dry_run:
+            mail.done()
         yield told
 
 
