@@ -19,7 +19,10 @@ _ANNOUNCES = re.compile(
     r"|this (?:paper|work|study|survey|(?:technical )?report|article) \w+s)\b",
     re.IGNORECASE,
 )
-_NEW = re.compile(r"\b(?:we (?:\w+ )?(?:propose|introduce|present)|this \w+ \w+s)\b", re.I)
+_NEW = re.compile(
+    r"\b(?:we (?:\w+ )?(?:propose|introduce|present)|this (?:paper|work|study|report) \w+s)\b",
+    re.IGNORECASE,
+)
 _OURS = re.compile(r"\b(?:our (?:\w+ )?(?:method|approach|framework|model|results?|work))\b", re.I)
 _RESULT = re.compile(
     r"\b(?:outperform|surpass|exceed|achiev|improv|reduc|attain|yield|match|state-of-the-art|speed-?up"
@@ -38,6 +41,12 @@ _BESIDES = re.compile(
 _BACKGROUND = re.compile(
     r"^(?:however|while|although|despite|existing|recent(?:ly)?|prior|previous|current|yet|such)\b",
     re.I,
+)
+# A sentence that begins so leans on the one before it.
+_LEANS = re.compile(
+    r"^(?:this|these|that|those|such|its?|they|their|consequently|as a result)\b"
+    r"(?! (?:paper|work|study|survey|report|article|technical))",
+    re.IGNORECASE,
 )
 # An opening that leads over from what stood before: nothing is lost with it.
 _OPENING = re.compile(
@@ -169,6 +178,7 @@ class _Judge:
         score += 0.9 * bool(named) + 0.9 * bool(_RESULT.search(sentence))
         score += 0.6 * bool(_FIGURE.search(sentence))
         score -= 2.0 * bool(_BESIDES.search(sentence)) + 0.8 * bool(_BACKGROUND.search(sentence))
+        score -= 1.5 * bool(_LEANS.search(sentence))
         score -= 4.0 * bool(_ADDRESS.search(sentence)) + 2.0 * (len(sentence) < 40)
         return score - 0.05 * index - max(0, len(sentence) - self.most) / 150
 

@@ -36,6 +36,7 @@ KNOWN = {
     "display:none": "only the preheader: 1 px high there, and mso-hide in Outlook",
     "overflow": "only the preheader, which is 1 px text of the ground's colour",
     "float": "the votes follow the links on the left instead of standing on the right",
+    "white-space": "the links beside the date may stand one below the other",
     "border-radius": "corners are square",
     "word-break": "an address longer than the line is cut by the program or widens the column",
     "aria-hidden attribute": "a screen reader reads the preheader, which is a sentence",

@@ -200,3 +200,13 @@ def test_real_abstracts_are_summed_up_by_their_contribution(shared: Path) -> Non
             all_of_them += 1
             told += bool(re.search(r"\b(?:we|our|this (?:paper|work|survey|report))\b", text, re.I))
     assert told / all_of_them >= 0.9
+
+
+def test_a_sentence_that_leans_on_an_absent_one_is_not_told() -> None:
+    text = (
+        "We show that small boats add up to a large fleet of boats. "
+        "After five years nobody in the harbour counts them any more. "
+        "This sand is invisible to the usual tests of water and wind."
+    )
+    assert summary(text, ("sand",), 170).endswith("fleet of boats.")
+    assert "This paper" in summary(text.replace("This sand", "This paper on sand"), ("sand",), 170)
