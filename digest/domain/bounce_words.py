@@ -16,25 +16,30 @@ ABOUT_US = re.compile(
     r"|mismatch\w* client ip|valid sender domain|\bbad dns\b"
     r"|relay(?:ing)?,? (?:is |access )?(?:denied|not|prohibited|disallowed|forbidden)"
     r"|(?:not|unable|refus\w+|permitted|allowed) to relay|no relaying|(?:don't|not) relay"
-    r"|not (?:a )?local(?: host)?,.{0,40}gateway|isn't in my (?:control/locals|list of allowed rcpt)"
+    r"|not (?:a )?local(?: host)?,.{0,40}gateway|isn't in my (?:control/locals"
+    r"|list of allowed rcpt)"
     r"|too many|rate[ -]limit|limit(?:s|ed)? (?:the )?rate|throttl|too (?:fast|frequent|quickly)"
     r"|(?:daily|hourly|sending|relay|message|connection)s? (?:relay )?(?:quota|limit)"
     r"|(?:sender|mail ?from|from address|from domain|return[- ]path|sending domain|envelope from"
     r"|your domain|originat\w+ (?:address|domain))\b.{0,60}"
     r"(?:reject|denied|invalid|unknown|verif|exist|resolv|refus|not found|not allowed|listed)"
-    r"|invalid sender|unknown sender|unverified (?:sender|address)"
-    r"|message (?:is |was )?(?:size|too (?:big|large|long)|exceeds)|size (?:limit|exceeds)|too large"
+    r"|invalid sender|unknown sender|unverified sender"
+    r"|message (?:is |was )?(?:size|too (?:big|large|long)|exceeds)|size (?:limit|exceeds)"
+    r"|too large"
     r"|(?:must|need to|require\w*) (?:to )?(?:authenticate|use tls|issue a starttls|be encrypted)"
     r"|authentication (?:is )?(?:required|fail)|encryption (?:is )?required|rfc ?-?\d{3,4} complian"
     r"|not (?:comply|compl[iy]\w+|conform\w*) (?:with|to)|content (?:reject|restrict|filter|denied)"
     r"|rejected (?:due to|because of|by|for) (?:its |the |your )?(?:content|local policy|policy)"
     r"|not (?:a )?(?:subscribed |list )?member|only members|unwanted|looping|mail loop|hop count"
 )
+# Keepers of lists of bad senders, whose pages a refusal may name without another word.
+BLOCKLISTS = re.compile(r"spamhaus|spamcop|sorbs\.net|barracudacentral|uribl|surbl|dnsbl\.")
 # The same, but said of dead recipients too.
 ABOUT_US_MAYBE = re.compile(
     r"policy|prohibited|not (?:permitted|authori[sz]ed|allowed)|permission|restrict|access denied"
     r"|(?:message|mail|transaction|connection)\b.{0,20}(?:refused|rejected)|internal.{0,20}error"
-    r"|(?:system|config\w*|local|software) error|service (?:is )?(?:currently )?(?:un|not )available"
+    r"|(?:system|config\w*|local|software) error|service (?:is )?(?:currently )?"
+    r"(?:un|not )available"
     r"|\brefused\b|\bforbidden\b|\bmalformed|\bsyntax\b.{0,40}\b(?:header|command)"
 )
 # The mailbox or the way to it is there, but not today.
@@ -43,8 +48,11 @@ NOT_NOW = re.compile(
     r"\b(?:is |over )?(?:almost |too )?full\b|\bfull (?:mail ?box|inbox)|mailfull|mailboxfull"
     r"|quota|over (?:the |its |their )?(?:storage|disk|size|allowed|limit)|out of (?:disk )?space"
     r"|insufficient (?:\w+ )?(?:storage|space|resource)|not enough (?:\w+ )?(?:storage|space)"
-    r"|no space left|exceed\w* .{0,30}(?:storage|space|size|capacity)|receiving (?:mail|messages) at"
-    r"|temporar|transient|gr[ae]y ?-?list|try again later|again later|later again|(?:not|be) delayed"
+    r"|(?:couldn't|could not|can't|cannot) create|no space left|exceed\w* .{0,30}(?:storage"
+    r"|space|size|capacity)|"
+    r"receiving (?:mail|messages) at"
+    r"|temporar|transient|gr[ae]y ?-?list|try again later|again later|later again|"
+    r"(?:not|be) delayed"
     r"|host not found,? try again|timed? ?-?out|time ?limit|expired|(?:queue|system) too long"
     r"|retry (?:time|limit)|giving up after|multiple retries|deferred|has been delayed|too busy"
     r"|connection (?:was |has been )?(?:refused|reset|dropped|lost|closed|failed)|lost connection"
@@ -67,16 +75,20 @@ _WHO = (
 _NO_MORE = r"(?:no longer|not any ?more)"
 _IS_NOT = (
     r"(?:(?:does|do|did) ?(?:not|n't) (?:appear to )?exist|(?:doesn't|don't|didn't) exist"
-    r"|(?:was |were |is |are |could |can)?(?:not|n't) (?:be )?(?:found|known|exist|located|listed|valid"
-    r"|recogni[sz]ed|recognised|resolved)|(?:is |are )?(?:unknown|invalid|non-?existent|nonexistent)"
-    rf"|(?:is |are )?{_NO_MORE} (?:exist|valid|available|in use|on |here|with|active|work|employ)\w*"
+    r"|(?:was |were |is |are |could |can)?(?:not|n't) (?:be )?(?:found|known|exist|located"
+    r"|listed|valid"
+    r"|recogni[sz]ed|recognised|resolved)|(?:is |are )?(?:unknown|invalid|non-?existent"
+    r"|nonexistent)"
+    rf"|(?:is |are )?{_NO_MORE} (?:exist|valid|available|in use|on |here|with|active|work"
+    rf"|employ)\w*"
     r"|(?:has been |is |was )?(?:deleted|closed|terminated|removed|cancell?ed|expunged)"
     r"|has (?:left|moved))"
 )
 _EUROPEAN = (
     # German, Dutch, Scandinavian
     r"|(?:benutzer|empf(?:ä|ae)nger|teilnehmer|postfach|konto|adresse)\w*\b.{0,40}"
-    r"(?:unbekannt|existiert nicht|nicht (?:gefunden|vorhanden|bekannt))|unbekannter? (?:benutzer|emp)"
+    r"(?:unbekannt|existiert nicht|nicht (?:gefunden|vorhanden|bekannt))"
+    r"|unbekannter? (?:benutzer|emp)"
     r"|(?:gebruiker|ontvanger|adres|postbus)\b.{0,40}(?:onbekend|bestaat niet|niet gevonden)"
     r"|(?:användare|mottagare|bruker|mottaker|bruger|modtager)\w*\b.{0,40}"
     r"(?:okänd|ukjent|ukendt|finns inte|finnes ikke|findes ikke)"
@@ -106,15 +118,18 @@ _ASIAN = (
 # The recipient or its domain is not there.
 GONE_WORDS = re.compile(
     rf"(?<!may )(?<!might )\b{_WHO}\b[^.;]{{0,60}}?(?<!may )(?<!might )\b{_IS_NOT}"
-    rf"|\b(?:unknown|invalid|no such|non-?existent|bad) (?:destination |local |e-?mail |rcpt |virtual "
-    rf"|final delivery )*{_WHO}\b(?! error)|not a (?:known|valid) (?:local )?{_WHO}|\bno {_WHO} (?:here|by)\b"
+    rf"|\b(?:unknown|invalid|no such|non-?existent|bad) (?:destination |local |e-?mail |rcpt "
+    rf"|virtual "
+    rf"|final delivery )*{_WHO}\b(?! error)|not a (?:known|valid) (?:local )?{_WHO}"
+    rf"|\bno {_WHO} (?:here|by)\b"
     r"|no valid recipients?|(?:user|rcpt|recipient) unknown|doesn't have an? (?:[\w.]+ )?account"
     r"|not listed in (?:the )?(?:[\w&]+ ){0,3}(?:directory|address book|name)|undeliverable address"
     r"|unrout(?:e)?able (?:mail )?(?:address|domain)|because the domain is not reachable"
     r"|(?:host|domain)(?: name| or domain name)?(?: \S+)? (?:(?:is )?unknown|not found|does(?: not|"
     r"n't) exist|is not (?:found|registered))|\bnxdomain\b|non-?existent (?:host|domain)"
     r"|(?:no such|unknown|illegal|invalid) (?:host|domain)\b|illegal host/domain|bad destination"
-    r"|null mx|domain .{0,30}accepts? no mail" + _EUROPEAN + _ASIAN
+    r"|unknown local[- ]?part|couldn't find any host named|not our customer|null mx"
+    r"|domain .{0,30}accepts? no mail" + _EUROPEAN + _ASIAN
 )
 # RFC 5321's general text for 550, which servers use for unknown users, and for other reasons too.
 GONE_MAYBE = re.compile(r"mailbox (?:is )?unavailable|(?:address|recipient) rejected\.?$")

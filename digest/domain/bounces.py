@@ -10,6 +10,7 @@ from enum import StrEnum
 from digest.domain.bounce_words import (
     ABOUT_US,
     ABOUT_US_MAYBE,
+    BLOCKLISTS,
     GONE_MAYBE,
     GONE_WORDS,
     NOT_NOW,
@@ -43,6 +44,10 @@ _READ_MOST = 4_000
 _CODES_MOST = 20
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _URL = re.compile(r"\bhttps?://\S{1,300}", re.IGNORECASE)
+_HOST = re.compile(
+    r"\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,6}\.(?:com|net|org|edu|gov|info|biz|io|eu|de|fr|uk|nl|pl|es|ch"
+    r"|se|cz|ru|jp|cn|kr|tw|br|ca|au)\b"
+)
 _ADDRESS = re.compile(r"[^\s<>@]{1,64}@[\w.-]{1,255}")
 # RFC 3463 and IANA's enumerated codes: no mailbox, no system, bad syntax, moved without a forward,
 # null MX; 5.4.310 is Exchange Online's "DNS domain does not exist".
@@ -69,15 +74,18 @@ def classify(code: int, reply: str, *, stage: Stage = Stage.UNKNOWN) -> BounceKi
     if code // 100 == 4 or (status and status[0] == 4):
         return BounceKind.SOFT
     detail = status[1:] if status else None
-    if stage in (Stage.MAIL, Stage.CONNECT) or detail in _SENDERS or ABOUT_US.search(said):
+    words = _words(said)
+    if stage in (Stage.MAIL, Stage.CONNECT) or detail in _SENDERS:
         return BounceKind.POLICY
-    if NOT_NOW.search(said):
+    if ABOUT_US.search(words) or BLOCKLISTS.search(said):
+        return BounceKind.POLICY
+    if NOT_NOW.search(words):
         return BounceKind.SOFT
-    if _is_gone(code, said, detail, stage):
+    if _is_gone(words, detail, stage):
         return BounceKind.HARD
-    if SHUT.search(said) or (detail and detail[0] in (1, 2, 4)):
+    if SHUT.search(words) or (detail and detail[0] in (1, 2, 4)):
         return BounceKind.SOFT
-    if ABOUT_US_MAYBE.search(said) or (detail and detail[0] in (3, 5, 6, 7)):
+    if ABOUT_US_MAYBE.search(words) or (detail and detail[0] in (3, 5, 6, 7)):
         return BounceKind.POLICY
     return BounceKind.SOFT
 
@@ -96,29 +104,28 @@ def status_of(said: str) -> tuple[int, int, int] | None:
     return next(telling, None) or next((found for found in codes if found[0] != 2), None)
 
 
-def _is_gone(code: int, said: str, detail: tuple[int, int] | None, stage: Stage) -> bool:
-    if detail in _GONE:
+def _is_gone(words: str, detail: tuple[int, int] | None, stage: Stage) -> bool:
+    """Whether nothing speaks for the recipient's being there; `detail` is subject and detail of the
+    enhanced code.
+    """
+    if detail in _GONE or _NO_MAIL_HOST.search(words):
         return True
-    if _NO_MAIL_HOST.search(said):  # RFC 7504 and 7505
+    if detail == (4, 1) and _EDGE_BLOCK.search(words):
         return True
-    if detail == (4, 1):
-        return bool(_EDGE_BLOCK.search(said)) or bool(GONE_WORDS.search(_words(said)))
-    if stage is not Stage.RCPT and _REFUSED_BY_USER.search(said):
+    if stage is not Stage.RCPT and _REFUSED_BY_USER.search(words):
         return False
-    if stage is Stage.DATA and _TERSE.search(said):
+    if stage is Stage.DATA and _TERSE.search(words):
         return False
-    if detail == (2, 1):
-        return stage is Stage.RCPT and bool(GONE_WORDS.search(_words(said)))
-    if detail and detail[0] == 2 and detail[1]:
+    if detail and detail[0] == 2 and detail[1] and (detail[1] != 1 or stage is not Stage.RCPT):
+        return False  # the mailbox is there: shut, full or too small
+    if SHUT.search(words):
         return False
-    if SHUT.search(said):
-        return False
-    words = _words(said)
     if GONE_WORDS.search(words):
         return True
-    return bool(GONE_MAYBE.search(words)) and not ABOUT_US_MAYBE.search(said)
+    return bool(GONE_MAYBE.search(words)) and not ABOUT_US_MAYBE.search(words)
 
 
 def _words(said: str) -> str:
-    """The text without its links and addresses, which may have any words in them."""
-    return " ".join(_ADDRESS.sub(" ", _URL.sub(" ", said)).split())
+    """The text without its links, addresses and host names, which may have any words in them."""
+    bare = _HOST.sub(" ", _ADDRESS.sub(" ", _URL.sub(" ", said)))
+    return " ".join(bare.split())

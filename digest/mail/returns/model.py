@@ -35,7 +35,8 @@ class Returned:
     is only delayed, and the author of an auto-reply.
     `addressed_to`: where the mail was sent to, and who sent the returned original, so that tokens
     in these addresses can be found. `message_ids`: of the original, in angle brackets.
-    `unsubscribe_token` is what stands in the token's place, unverified; None where nothing does.
+    `unsubscribe_token` is what stands in the token's place of an opt-out, or of the link within a
+    mail that is complained about, unverified; None where nothing does.
     `sender`: the From address, which anybody can write.
     `key` is the same whenever the same mail is read.
     """

@@ -23,12 +23,14 @@ _LINES_MOST = 2_000
 _SEPARATOR = re.compile(
     r"(?:original|returned|undelivered|unsent|bounced)\b.{0,20}"
     r"\b(?:message|e-?mail|mail|header|text|mes)|copy of (?:the|your|this)|"
-    r"(?:message|mail|headers?)(?: text| headers?| contents?)? (?:is )?follow|start of returned|mensaje original|d'origine|"
+    r"(?:message|mail|headers?)(?: text| headers?| contents?)? (?:is )?follow|start of returned"
+    r"|mensaje original|d'origine|"
     r"urspr.ngliche|original-?nachricht|kopie der|元の?メ|исходн|原(?:始|邮件)",
     re.IGNORECASE,
 )
 _HEAD_LINE = re.compile(
-    r"[>|\s]{0,8}(return-path|received|from|to|cc|subject|date|message-id|mime-version|reply-to|sender"
+    r"[>|\s]{0,8}(return-path|received|from|to|cc|subject|date|message-id|mime-version|reply-to"
+    r"|sender"
     r"|content-type|delivered-to|dkim-signature|x-[\w-]{1,40})[ \t]*:",
     re.IGNORECASE,
 )
@@ -40,25 +42,35 @@ _FROM_SYSTEM = re.compile(
     r"|post[-_. ]?master|mdaemon|delivery[-_. ](?:sub)?system|\bndr\b|^\W*<\s*>|sysadmin@|daemon@",
     re.IGNORECASE,
 )
+_TITLE_WITHIN = 12
 _DAEMON = re.compile(r"mailer[-_. ]?daemon", re.IGNORECASE)
 _LIST_ROBOT = re.compile(r"-(?:admin|owner|request|bounces)@", re.IGNORECASE)
 _SUBJECT = re.compile(
-    r"undeliver|un-?deliverable|deliver\w* (?:\w+ ){0,3}(?:fail|status|notif|report|problem|error|warn)"
-    r"|failed mail|(?:failure|error) (?:notice|notification|deliver|sending)|returned (?:e-?)?mail|mail (?:\w+ )"
-    r"?(?:fail|error|return)|(?:could|can|was|were) ?not (?:be )?(?:deliver|sent)|not delivered|bounce"
-    r"|error sending|non[- ]deliver|delivery has|are not (?:a )?member|loop alert|returned to sender"
+    r"undeliver|un-?deliverable|deliver\w* (?:\w+ ){0,3}(?:fail|status|notif|report|problem"
+    r"|error|warn)"
+    r"|failed mail|(?:failure|error) (?:notice|notification|deliver|sending)"
+    r"|returned (?:e-?)?mail|mail (?:\w+ )"
+    r"?(?:fail|error|return)|(?:could|can|was|were) ?not (?:be )?(?:deliver|sent)|not delivered"
+    r"|bounce"
+    r"|error sending|non[- ]deliver|delivery has|are not (?:a )?member|loop alert"
+    r"|returned to sender"
     r"|unzustellbar|non remis|échec|no se (?:ha )?pud?o?(?:ido)? entreg|não (?:foi )?entreg"
-    r"|mancat[ao] (?:consegna|recapito)|не ?доставл|недоставлен|配信(?:でき|不能|エラー)|送信(?:でき|エラー)"
+    r"|mancat[ao] (?:consegna|recapito)|не ?доставл|недоставлен"
+    r"|配信(?:でき|不能|エラー)|送信(?:でき|エラー)"
     r"|配信失敗|退信|投递失败|邮件发送失败|無法傳遞|onbestelbaar|kunde inte levereras",
     re.IGNORECASE,
 )
 _REPLIED = re.compile(r"^\s*(?:re|fwd?|aw|wg|sv|antw)\s*:", re.IGNORECASE)
 _SAID = re.compile(
-    r"(?:not|n't|never) (?:\w+ ){0,3}(?:be )?(?:deliver|sent\b|reach|accept)|unable to (?:deliver|send)"
-    r"|undeliver|deliver\w* (?:\w+ ){0,6}(?:fail|abort|delay|problem)|failed (?:\w+ ){0,3}(?:recipient"
-    r"|address|deliver|permanent)|fail(?:ed|ure|ing)\b|permanent(?:ly)? (?:error|fatal)|reject|bounced"
+    r"(?:not|n't|never) (?:\w+ ){0,3}(?:be )?(?:deliver|sent\b|reach|accept)"
+    r"|unable to (?:deliver|send)"
+    r"|undeliver|deliver\w* (?:\w+ ){0,6}(?:fail|abort|delay|problem)"
+    r"|failed (?:\w+ ){0,3}(?:recipient"
+    r"|address|deliver|permanent)|fail(?:ed|ure|ing)\b|permanent(?:ly)? (?:error|fatal)|reject"
+    r"|bounced"
     r"|returned|was not|have not|error|mailbox|quota|invalid|unknown|did not|refused|undelivered"
-    r"|(?:не|nicht|non|pas|no|não|niet|inte)\s+(?:\w+\s+){0,4}(?:достав|zugestellt|remis|consegn|entreg)"
+    r"|(?:не|nicht|non|pas|no|não|niet|inte)\s+(?:\w+\s+){0,4}(?:достав|zugestellt|remis"
+    r"|consegn|entreg)"
     r"|配信|送信|宛先|送达|无法|投递|退回|없습니다|n'a pas pu",
     re.IGNORECASE,
 )
@@ -69,8 +81,10 @@ _UNDELIVERED = re.compile(
 )
 _ROBOT_CODE = re.compile(r"(?<![\w.])[45]\d\d[ -]|#?\b[45]\.\d{1,3}\.\d{1,3}\b")
 _DELAY = re.compile(
-    r"warning message only|not need to resend|has been delayed|will be retried|still being attempted"
-    r"|will (?:continue|keep) trying|temporarily deferred|postponed|not yet (?:been )?(?:received|delivered)"
+    r"warning message only|not need to resend|has been delayed|will be retried"
+    r"|still being attempted"
+    r"|will (?:continue|keep) trying|temporarily deferred|postponed"
+    r"|not yet (?:been )?(?:received|delivered)"
     r"|delivery (?:will be|is) (?:re)?(?:tried|attempted)|no action is required",
     re.IGNORECASE,
 )
@@ -81,7 +95,8 @@ _LEADING = re.compile(
 )
 _REFUSED = re.compile(rf"^\s*5\d\d[ -](?:5\.\d\.\d{{1,3}} )?<({ADDRESS.pattern})>")  # Sendmail's
 _CUE = re.compile(
-    r"(?:rcpt to|recipients?|address(?:ee)?|undeliverable to|addressed to|deliver\w*|error-for|failed"
+    r"(?:rcpt to|recipients?|address(?:ee)?|undeliverable to|addressed to|deliver\w*|error-for"
+    r"|failed"
     r"|account|user|mailbox|message|e?-?mail|mailing list|intended for|reach|send|sent|to|for)\b"
     rf"[^\n@]{{0,40}}?[\s<'\":\[(]({ADDRESS.pattern})",
     re.IGNORECASE,
@@ -95,7 +110,8 @@ _ROLE = re.compile(
     r"^(?:mailer-daemon|postmaster|abuse|support|help(?:desk)?|no-?reply|admin\w*|webmaster)@", re.I
 )
 _NO_RECIPIENT_FIELD = re.compile(
-    r"(?im)^[ \t]*(?:from|sender|reply-to|message-id|return-path|mail from|cc|date|subject)[ \t]*:.*$"
+    r"(?im)^[ \t]*(?:from|sender|reply-to|message-id|return-path|mail from|cc|date"
+    r"|subject)[ \t]*:.*$"
 )
 
 
@@ -153,17 +169,17 @@ def is_returned(fields: Fields, notice: Notice, *, report: bool) -> bool:
     subject = fields.get("subject")[:500]
     from_system = bool(_FROM_SYSTEM.search(fields.get("from")[:500]))
     no_sender = fields.get("return-path").strip() == "<>"
-    titled = bool(_SUBJECT.search(subject)) and not _REPLIED.match(subject)
+    title = None if _REPLIED.match(subject) else _SUBJECT.search(subject)
     machine = report or bool(_ROBOT_CODE.search(notice.text))
     if fields.get("auto-submitted").lower().startswith("auto-replied") and not machine:
         return False
     if _DAEMON.search(fields.get("from")[:500]) and (no_sender or not _REPLIED.match(subject)):
         return True
     told = bool(_UNDELIVERED.search(notice.text)) or reason_in(notice.text).kind is BounceKind.HARD
-    if titled:
-        answers = bool(fields.get("in-reply-to"))
-        listed = bool(_LIST_ROBOT.search(fields.get("from")[:500]))
-        return from_system or no_sender or listed or machine or (told and not answers)
+    if title and (from_system or no_sender or _LIST_ROBOT.search(fields.get("from")[:500])):
+        return True
+    if title and title.start() <= _TITLE_WITHIN:  # a person's subject has it further on, if at all
+        return machine or (told and not fields.get("in-reply-to"))
     return (from_system or no_sender) and (told or (machine and bool(_SAID.search(notice.text))))
 
 

@@ -115,7 +115,8 @@ def _complaint(mail: _Mail) -> Returned | None:
         Failure(address=address, status="", detail=detail, kind=BounceKind.POLICY)
         for address in complaint.recipients
     )
-    return mail.answer(ReturnKind.COMPLAINT, failures)
+    token = requests.token_in_links(mail.notice.originals)  # addresses may be blacked out
+    return mail.answer(ReturnKind.COMPLAINT, failures, unsubscribe_token=token)
 
 
 def _status_report(mail: _Mail) -> Returned | None:

@@ -11,12 +11,14 @@ _REPLY = re.compile(
     r"(?<![\w.:/@-])([45]\d\d)(?:[ -]{1,3}(?=#?[45]\.\d{1,3}\.\d{1,3}|[A-Za-z<\"'\[(])|: (?=\S))"
 )
 _STAGES = re.compile(
-    r"(?P<mail>(?:after|to|<<<|>>>|our|\[) ?(?:the )?mail[ _]from|does not like sender|command mail)"
+    r"(?P<mail>(?:after|to|<<<|>>>|our|\[) ?(?:the )?mail[ _]from|does not like sender"
+    r"|command mail)"
     r"|(?P<rcpt>(?:after|to|for|<<<|>>>|our|host|smtp:) ?(?:the )?rcpt\b|does not like recipient"
     r"|rejected recipient|\brcpt (?:to )?command|\[rcpt_to|(?m:^[ \t]*rcpt to:))"
     r"|(?P<data>end of (?:message|data)|after data|(?:<<<|>>>) ?data\b|sent the message"
     r"|smtp command\s+data\b|to (?:the )?data\b|\(data\))"
-    r"|(?P<connect>initial connection|refused to talk to me|h?ehlo handshake|while performing the he)",
+    r"|(?P<connect>initial connection|refused to talk to me|h?ehlo handshake"
+    r"|while performing the he)",
     re.IGNORECASE,
 )
 _TYPED = re.compile(r"^\s*[\w-]{1,30}\s*;\s*")

@@ -1,10 +1,14 @@
 """What people and their answering machines send: opt-outs and auto-replies."""
 
 import re
+from collections.abc import Iterable
 
 from digest.mail.returns.parts import Fields
 
-_REPLY = r"(?:(?:re|fwd?|aw|wg|sv|vs|antw|odp|rv|r|tr|回复|答复|转发|返信)\s*(?:\[\d+\])?\s*[:：]\s*){0,5}"
+_REPLY = (
+    r"(?:(?:re|fwd?|aw|wg|sv|vs|antw|odp|rv|r|tr|回复|答复|转发|返信)"
+    r"\s*(?:\[\d+\])?\s*[:：]\s*){0,5}"
+)
 _ASKED = re.compile(
     rf"^\s*{_REPLY}(?:please\s+)?un-?subscribe(?:\s+me)?\b\s*[:\-]?\s*(.{{0,600}})$",
     re.IGNORECASE | re.DOTALL,
@@ -17,13 +21,16 @@ _TOKEN = re.compile(
 _TOKEN_AT = re.compile(r"([A-Za-z0-9_-]{1,200}\.[A-Za-z0-9_-]{4,12}\.[A-Za-z0-9_-]{27})")
 _BODY_MOST = 20_000
 _BESIDE = re.compile(r"un-?subscribe[\s/:>]{1,8}", re.IGNORECASE)
+_LINKED = re.compile(r"unsubscribe[/ %+][A-Za-z0-9._-]{30,300}", re.IGNORECASE)
 _GAP = re.compile(r"[\s>]+|=\n")
 _AUTO_SUBJECT = re.compile(
-    rf"^\s*{_REPLY}(?:\[?auto(?:matic)?(?:ally)?[-_ ]?(?:reply|response|re|responder|generated)?\]?\s*:"
+    rf"^\s*{_REPLY}(?:\[?auto(?:matic)?(?:ally)?[-_ ]?(?:reply|response|re|responder"
+    rf"|generated)?\]?\s*:"
     r"|auto(?:matic|mated)?[-_ ]?(?:reply|response|answer)|out[- ]of[- ](?:the[- ])?office|vacation"
     r"|(?:i am |i'm )?(?:away|on (?:vacation|leave|holiday))|abwesen|automatische antwort"
     r"|réponse automatique|absence|respuesta autom|resposta autom|risposta autom|fuori sede"
-    r"|fuera de la oficina|自動(?:返信|応答)|不在|автоответ|автоматическ|自动(?:回复|答复)|자동 ?(?:회신|응답)"
+    r"|fuera de la oficina|自動(?:返信|応答)|不在|автоответ|автоматическ"
+    r"|自动(?:回复|答复)|자동 ?(?:회신|응답)"
     r"|automatisch antwoord|afwezig|autosvar|automaattinen|automatyczna odpowied|otomatik yanıt)",
     re.IGNORECASE,
 )
@@ -63,6 +70,15 @@ def token_in(fields: Fields, text: str) -> str | None:
             return token
     alone = _TOKEN.search(_GAP.sub("", body[:1_000])) or _TOKEN.search(body)
     return alone[1] if alone else None
+
+
+def token_in_links(heads: Iterable[Fields]) -> str | None:
+    """The token in a returned mail's own List-Unsubscribe field."""
+    links = " ".join(value for head in heads for value in head.all("list-unsubscribe"))
+    for match in list(_LINKED.finditer(links[:5_000]))[:20]:
+        if token := _token_at(match.group()[len("unsubscribe") + 1 :].removeprefix("20")):
+            return token
+    return None
 
 
 def is_automatic(fields: Fields) -> bool:
