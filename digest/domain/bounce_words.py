@@ -23,6 +23,8 @@ ABOUT_US = re.compile(
     r"|(?:sender|mail ?from|from address|from domain|return[- ]path|sending domain|envelope from"
     r"|your domain|originat\w+ (?:address|domain))\b.{0,60}"
     r"(?:reject|denied|invalid|unknown|verif|exist|resolv|refus|not found|not allowed|listed)"
+    r"|(?:for|of) (?:the |your )?sender|\bin helo\b|\bfrom header|message header"
+    r"|header (?:field|invalid)"
     r"|invalid sender|unknown sender|unverified sender"
     r"|message (?:is |was )?(?:size|too (?:big|large|long)|exceeds)|size (?:limit|exceeds)"
     r"|too large"
@@ -125,10 +127,12 @@ GONE_WORDS = re.compile(
     r"|no valid recipients?|(?:user|rcpt|recipient) unknown|doesn't have an? (?:[\w.]+ )?account"
     r"|not listed in (?:the )?(?:[\w&]+ ){0,3}(?:directory|address book|name)|undeliverable address"
     r"|unrout(?:e)?able (?:mail )?(?:address|domain)|because the domain is not reachable"
-    r"|(?:host|domain)(?: name| or domain name)?(?: \S+)? (?:(?:is )?unknown|not found|does(?: not|"
+    r"|(?:host|domain)(?: name| or domain name)?(?: \S+){0,3}? (?:(?:is )?unknown|not found"
+    r"|does(?: not|"
     r"n't) exist|is not (?:found|registered))|\bnxdomain\b|non-?existent (?:host|domain)"
     r"|(?:no such|unknown|illegal|invalid) (?:host|domain)\b|illegal host/domain|bad destination"
-    r"|unknown local[- ]?part|couldn't find any host named|not our customer|null mx"
+    r"|recip(?:ient)?notfound|unknown local[- ]?part|couldn't find any host named"
+    r"|not our customer|null mx"
     r"|domain .{0,30}accepts? no mail" + _EUROPEAN + _ASIAN
 )
 # RFC 5321's general text for 550, which servers use for unknown users, and for other reasons too.
