@@ -72,7 +72,7 @@ class Verp:
         local, _, domain = address.strip(" <>").lower().rpartition("@")
         ours = self._local.lower()
         same = local == ours or local.startswith(f"{ours}+b")
-        return same and domain == self._domain.lower()
+        return bool(domain) and same and domain == self._domain.lower()
 
 
 def _derived(key: str) -> bytes:

@@ -57,7 +57,7 @@ def mailed(session: Session, ids: Iterable[DeliveryId]) -> list[Mailed]:
 
 def mailed_as(session: Session, message_ids: Sequence[str]) -> list[Mailed]:
     """The deliveries whose message bore one of these ids and may have come back."""
-    names = {f"<{name.strip(' <>')}>" for name in message_ids[:MESSAGE_IDS_MOST]} - {"<>"}
+    names = {f"<{name.strip(' <>')}>" for name in message_ids[:MESSAGE_IDS_MOST] if _may_be(name)}
     return _mailed(session, _deliveries.c.message_id.in_(names) & _RETURNABLE) if names else []
 
 
@@ -140,9 +140,15 @@ def unname(session: Session, subscriber_id: SubscriberId) -> None:
     session.execute(mine.values(detail=""))
 
 
+def _may_be(message_id: str) -> bool:
+    """Whether it may be one of ours; NUL and lone surrogates would be errors in a query."""
+    return message_id.isascii() and message_id.isprintable() and "@" in message_id
+
+
 def _mailed(session: Session, which: ColumnElement[bool] | Any) -> list[Mailed]:
     at = func.coalesce(_deliveries.c.begun_at, _deliveries.c.queued_at).label("mailed_at")
-    query = select(_deliveries.c.id, _deliveries.c.subscriber_id, at).where(which)
+    query = select(_deliveries.c.id, _deliveries.c.subscriber_id, at)
+    query = query.where(which).order_by(_deliveries.c.id)
     return [
         Mailed(delivery_id=DeliveryId(number), subscriber_id=owner, mailed_at=instant)
         for number, owner, instant in session.execute(query)

@@ -107,3 +107,4 @@ def test_our_own_mailbox_is_known_with_a_token_and_without():
         assert verp.is_ours(address)
     for address in ("ada@papers.example", "bounces@other.example", "bounces2@papers.example", ""):
         assert not verp.is_ours(address)
+    assert not Verp("", [], enabled=False).is_ours("")

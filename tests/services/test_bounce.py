@@ -1,5 +1,6 @@
 """What follows from mails that come back, and from refusals as they are sent."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -20,6 +21,7 @@ from digest.services import subscribe as desk
 from digest.services.bounce import Means, Outcome
 from digest.services.subscribe import Keys
 from digest.store import bounces, ledger, ledger_read, outbox, subscribers, suppressions
+from digest.store.database import transaction
 from digest.store.turns import Sender, advance
 from tests.builders import NOON, some_interests
 
@@ -153,7 +155,7 @@ def test_what_one_of_several_forwards_still_takes_suppresses_nobody(session, ada
         lambda d: {},
         lambda d: {"addressed_to": ("bounces@papers.example", "bounces+b1-aaaaaaaaaaaaaaaa@x.y")},
         lambda d: {"addressed_to": (Verp("b@x.y", ["other" * 7]).sender(d.id),)},
-        lambda d: {"message_ids": ("<digest.guess@papers.example>", "", "<>", "%")},
+        lambda d: {"message_ids": ("<digest.guess@papers.example>", "", "<>", "\0@x", "\udcff@x")},
         lambda d: {"addressed_to": (VERP.sender(d.id + 1000),)},
         lambda d: {"addressed_to": (VERP.sender(2**31 + 5), VERP.sender(9_999_999_999))},
     ],
@@ -360,6 +362,20 @@ def test_an_opt_out_without_a_token_of_ours_does_nothing(session, ada, token):
 def test_automatic_replies_and_other_mail_do_nothing(session, ada, delivery, kind):
     assert came_back(session, a_bounce(kind=kind, **to(delivery))).outcome is Outcome.NOTHING
     assert bounces.listed(session) == []
+
+
+def test_of_two_readers_of_one_mail_at_once_one_counts_it(engine):
+    with transaction(engine) as session:
+        delivery = mailed(session, join(session))
+    soft = a_bounce(failing(SOFT), **to(delivery))
+
+    def read(_):
+        with transaction(engine) as session:
+            return came_back(session, soft).outcome
+
+    with ThreadPoolExecutor(4) as readers:
+        outcomes = sorted(readers.map(read, range(4)))
+    assert outcomes == [Outcome.KNOWN] * 3 + [Outcome.NOTED]
 
 
 # At send time
