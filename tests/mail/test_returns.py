@@ -411,3 +411,12 @@ def test_amazons_notification_as_json_is_read() -> None:
     returned = read(a_mail(body, From="no-reply@sns.example", Subject="Notification"))
 
     assert the_failure(returned) == ("reader@example.org", "5.1.1", BounceKind.HARD)
+
+
+def test_a_report_that_lists_the_fields_of_our_mail_says_nothing_against_us() -> None:
+    groups = "Final-Recipient: rfc822; reader@example.org\nAction: failed\nStatus: 5.1.10 (null MX)"
+    raw = a_dsn(groups).replace(
+        b"I'm sorry,", b"This report relates to a message with the following header fields:\n"
+    )
+
+    assert the_failure(read(raw)) == ("reader@example.org", "5.1.10", BounceKind.HARD)
