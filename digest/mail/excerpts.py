@@ -20,7 +20,8 @@ _ANNOUNCES = re.compile(
     re.IGNORECASE,
 )
 _NEW = re.compile(
-    r"\b(?:we (?:\w+ )?(?:propose|introduce|present)|this (?:paper|work|study|report) \w+s)\b",
+    r"\b(?:we (?:\w+ )?(?:propose|introduce|present)"
+    r"|this (?:paper|work|study|survey|report) \w+s)\b",
     re.IGNORECASE,
 )
 _OURS = re.compile(r"\b(?:our (?:\w+ )?(?:method|approach|framework|model|results?|work))\b", re.I)
@@ -34,7 +35,8 @@ _FIGURE = re.compile(r"\d(?:\.\d+)?\s?(?:%|\\%|×|x\b|times\b|points?\b|percent\
 _BESIDES = re.compile(
     r"^(?:finally|meanwhile|additionally|furthermore|moreover|lastly|also|second(?:ly)?|third(?:ly)?"
     r"|in addition|besides)\b|\bwe (?:also|further|finally|additionally)\b"
-    r"|\b(?:publicly|open-?sourc\w+|we release|released?|available|our (?:main )?contributions)\b"
+    r"|\b(?:publicly|open-?sourc\w+|we release|released?|(?:is|are|be|made|freely) available"
+    r"|our (?:main )?contributions)\b"
     r"|\(ii\)|(?:^|\W)2\)|\?$",
     re.IGNORECASE,
 )

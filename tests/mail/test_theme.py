@@ -1,12 +1,15 @@
 """Colours chosen by the operator: accepted only where every text stays readable."""
 
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from digest.errors import ConfigError
+from digest.mail.render import Renderer
 from digest.mail.theme import (
     INK,
     WHITE,
@@ -19,6 +22,7 @@ from digest.mail.theme import (
     tinted,
     values,
 )
+from tests.mail.mails import a_digest_view
 
 COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 ON = (
@@ -145,3 +149,18 @@ def test_sans_leaves_no_serif_and_each_value_is_safe_inside_css() -> None:
     assert "Georgia" in values(Theme())["display"]
     for value in plain.values():
         assert re.fullmatch(r"#[0-9a-f]{6}|[\w ,'-]+", value)
+
+
+def test_the_guides_examples_of_theme_and_template_work(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "templates.md").read_text("utf-8")
+    settings, html = (guide.split(f"```{kind}\n")[1].split("```")[0] for kind in ("toml", "html"))
+    (tmp_path / "mail/digest").mkdir(parents=True)
+    (tmp_path / "mail/digest/body.html").write_text(html, "utf-8")
+    renderer = Renderer(tmp_path, Theme(**tomllib.loads(settings)["theme"]))
+    renderer.check()
+    told = renderer.render(a_digest_view()).html or ""
+    assert "Good morning! 1 papers for the vision group." in told
+    assert "#005f8a" in told
+    with pytest.raises(ConfigError) as caught:
+        Theme(accent="#ffcc00")
+    assert str(caught.value) in " ".join(guide.split())
