@@ -1,17 +1,18 @@
 """Every kind of mail, signed, as it comes out of the command line and over the wire."""
 
 import shutil
+from collections.abc import Sequence
 from importlib import resources
 
 import pytest
 
 from digest.mail.keys import DnsRecord
-from digest.mail.sink import Received, Sink
+from digest.mail.sink import Sink
 from tests.commands import Desk
+from tests.postfix import Postfix
 
 EARLIER = ("--now", "2026-03-12T07:00Z")
 NOW = ("--now", "2026-03-12T09:00Z")
-ADA, BOB = "ada@example.com", "bob@example.com"
 INTERESTS = ("-i", "continual learning", "-i", "robot manipulation")
 
 
@@ -33,30 +34,76 @@ def sign_with_new_keys(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[DnsR
     return [DnsRecord(name=one["name"], value=one["value"]) for one in told]
 
 
-def every_kind(desk: Desk, sink: Sink) -> dict[str, Received]:
-    """One mail of each kind, each once with HTML and once as text alone, and a test copy."""
+class Taken:
+    """What an embedded server received."""
+
+    people = ("ada@example.com", "bob@example.com")
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def new(self) -> dict[str, bytes]:
+        """The mail that came to each of the two since the last call."""
+        got = {mail.recipient: mail.content for mail in self._sink.received}
+        assert set(got) == set(self.people)
+        assert len(self._sink.received) == len(self.people)
+        self._sink.received.clear()
+        return got
+
+
+class Delivered:
+    """What a real Postfix put into the maildirs of two of its users, whom nobody else may mail."""
+
+    def __init__(self, postfix: Postfix, *users: str) -> None:
+        self._postfix = postfix
+        self._users = users
+        self._count = 0
+        self.people = tuple(f"{user}@{postfix.domain}" for user in users)
+
+    def new(self) -> dict[str, bytes]:
+        """The mail that came to each of the two since the last call, with CRLF as on the wire."""
+        self._count += 1
+        got = {}
+        for user, person in zip(self._users, self.people, strict=True):
+            mails = self._postfix.mails(user, self._count)
+            assert len(mails) == self._count
+            got[person] = mails[-1].replace(b"\n", b"\r\n")
+        return got
+
+
+def every_kind(desk: Desk, inbox: Taken | Delivered, now: Sequence[str] = NOW) -> dict[str, bytes]:
+    """One mail of each kind, each once with HTML and once as text alone, and test copies.
+
+    `now` is what replaces the clock; without it mails bear the date on which a real server gets
+    them.
+    """
+    html, text = inbox.people
     sample = resources.files("digest").joinpath("sample", "daily.json").read_bytes()
-    desk.ok("fetch", "--file", desk.write("daily.json", sample), "--format", "hf-json", *EARLIER)
-    desk.ok("subscribers", "add", ADA, *INTERESTS, *EARLIER)
-    desk.ok("subscribers", "add", BOB, *INTERESTS, "--text-only", *EARLIER)
-    found: dict[str, Received] = {}
-    desk.ok("deliver", *EARLIER)
-    _collect(sink, "confirm", found)
-    for person in (ADA, BOB):
-        desk.ok("subscribers", "confirm", person, *EARLIER)
-    desk.ok("deliver", *EARLIER)
-    _collect(sink, "welcome", found)
-    desk.ok("send", "--date", "2026-03-12", *NOW)
-    _collect(sink, "digest", found)
-    desk.ok("send", "--only", ADA, "--only", BOB, "--test", "--date", "2026-03-12", *NOW)
-    _collect(sink, "test", found)
+    desk.ok("fetch", "--file", desk.write("daily.json", sample), "--format", "hf-json", *now)
+    desk.ok("subscribers", "add", html, *INTERESTS, *now)
+    desk.ok("subscribers", "add", text, *INTERESTS, "--text-only", *now)
+    found: dict[str, bytes] = {}
+
+    def collect(kind: str) -> None:
+        got = inbox.new()
+        found[kind], found[f"{kind} (text)"] = got[html], got[text]
+
+    desk.ok("deliver", *now)
+    collect("confirm")
+    for person in (html, text):
+        desk.ok("subscribers", "confirm", person, *now)
+    desk.ok("deliver", *now)
+    collect("welcome")
+    both = ("--only", html, "--only", text)
+    desk.ok("send", *both, *now)
+    collect("digest")
+    desk.ok("send", *both, "--test", *now)
+    collect("test")
     return found
 
 
-def _collect(sink: Sink, kind: str, found: dict[str, Received]) -> None:
-    """Take what the sink got since, which must be one mail for each of the two."""
-    got = {mail.recipient: mail for mail in sink.received}
-    assert set(got) == {ADA, BOB}, f"{kind}: {sorted(got)}"
-    assert len(sink.received) == 2, kind
-    found[kind], found[f"{kind} (text)"] = got[ADA], got[BOB]
-    sink.received.clear()
+def through(postfix: Postfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name the Postfix as the relay in the environment."""
+    monkeypatch.setenv("DIGEST_SMTP__HOST", postfix.host)
+    monkeypatch.setenv("DIGEST_SMTP__PORT", str(postfix.port))
+    monkeypatch.setenv("DIGEST_SMTP__SECURITY", "none")
