@@ -10,6 +10,7 @@ from itertools import islice, pairwise
 ELLIPSIS = "…"
 MARKS_MOST = 8  # in one text: beyond that a mark tells nothing and costs bytes
 WORTH = 0.7  # what a sentence must tell to stand beside the most telling one, if apart from it
+LEAST = -1.8  # and to follow where the others leave half the room: no notice of code or data
 
 # Words by which abstracts announce what is new in them, and those that tell what came of it.
 _ANNOUNCES = re.compile(
@@ -27,7 +28,8 @@ _NEW = re.compile(
 _OURS = re.compile(r"\b(?:our (?:\w+ )?(?:method|approach|framework|model|results?|work))\b", re.I)
 _RESULT = re.compile(
     r"\b(?:outperform|surpass|exceed|achiev|improv|reduc|attain|yield|match|state-of-the-art|speed-?up"
-    r"|faster|results? (?:show|demonstrate|suggest)|experiments? (?:show|demonstrate))",
+    r"|faster|we (?:\w+ )?(?:find|show|demonstrate|reveal|prove)"
+    r"|results? (?:show|demonstrate|suggest)|experiments? (?:show|demonstrate))",
     re.IGNORECASE,
 )
 _FIGURE = re.compile(r"\d(?:\.\d+)?\s?(?:%|\\%|×|x\b|times\b|points?\b|percent\b)", re.IGNORECASE)
@@ -57,7 +59,7 @@ _OPENING = re.compile(
     r"(?: [\w -]{1,60})?| the (?:gap|above)[\w -]{0,40}))"
     r"|in this (?:paper|work|study|report|article|survey)|here|therefore|thus|hence|accordingly"
     r"|(?:motivated by|building on|based on|guided by) (?:this|these)[\w -]{0,40}|in response"
-    r"|specifically|concretely), )(?=(?:we|this|our) )",
+    r"|(?:more )?specifically|concretely), )(?=(?:we|this|our) )",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"https?://|\bwww\.")
@@ -144,12 +146,29 @@ def summary(abstract: str, words: tuple[str, ...], most: int, *, title: str = ""
     judge = _Judge(pattern=_any_of(words), name=_name_in(title), most=most)
     scores = [judge.score(sentence, index) for index, sentence in enumerate(sentences)]
     ranked = sorted(range(len(sentences)), key=lambda i: (-scores[i], i))
-    chosen = [ranked[0]]
-    for index in ranked[1:]:
-        worth_it = scores[index] > (0 if index == ranked[0] + 1 else WORTH)
-        if worth_it and len(_joined(sentences, [*chosen, index])) <= most and len(chosen) < 3:
-            chosen.append(index)
+    chosen = _chosen(sentences, scores, ranked, most)
     return shortened(_joined(sentences, chosen), most)
+
+
+def _chosen(
+    sentences: Sequence[str], scores: Sequence[float], ranked: Sequence[int], most: int
+) -> list[int]:
+    """The best sentence, others worth their place, and what follows where that is little."""
+    chosen = [ranked[0]]
+
+    def fits(index: int) -> bool:
+        return len(chosen) < 3 and len(_joined(sentences, [*chosen, index])) <= most
+
+    for index in ranked[1:]:
+        if scores[index] > (0 if index == ranked[0] + 1 else WORTH) and fits(index):
+            chosen.append(index)
+    after = max(chosen) + 1
+    while len(_joined(sentences, chosen)) < most // 2 and after < len(sentences):
+        if scores[after] < LEAST or not fits(after):
+            break
+        chosen.append(after)
+        after += 1
+    return chosen
 
 
 def split_sentences(text: str) -> list[str]:

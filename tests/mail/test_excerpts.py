@@ -208,5 +208,15 @@ def test_a_sentence_that_leans_on_an_absent_one_is_not_told() -> None:
         "After five years nobody in the harbour counts them any more. "
         "This sand is invisible to the usual tests of water and wind."
     )
-    assert summary(text, ("sand",), 170).endswith("fleet of boats.")
+    assert "This sand" not in summary(text, ("sand",), 170)
     assert "This paper" in summary(text.replace("This sand", "This paper on sand"), ("sand",), 170)
+
+
+def test_a_short_best_sentence_is_followed_by_what_stands_behind_it() -> None:
+    text = (
+        "We show that boats add up to a fleet. After five years nobody counts them any more. "
+        "Code is publicly available in the harbour."
+    )
+    assert summary(text, (), 200) == (
+        "We show that boats add up to a fleet. After five years nobody counts them any more."
+    )
