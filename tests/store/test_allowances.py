@@ -139,7 +139,13 @@ def test_a_clock_that_is_behind_gains_nothing(session):
     assert allowances.take(session, [GMAIL], both, NOON - HOUR / 2)[0] is not None
 
 
-def test_what_was_given_up_stays_uncounted_and_what_was_rolled_back_too(engine):
+def test_a_clock_that_is_behind_sees_the_hour_that_others_have_filled(session):
+    one = limits(per_hour=1)
+    assert allowances.take(session, [GMAIL], one, NOON) == [None]
+    assert allowances.take(session, [GMAIL], one, NOON - HOUR / 2) == [NOON + 61 * MINUTE]
+
+
+def test_what_was_rolled_back_is_not_counted(engine):
     one = limits(per_hour=1)
     with pytest.raises(RuntimeError), transaction(engine) as session:
         allowances.take(session, [GMAIL], one, NOON)
@@ -334,6 +340,13 @@ def test_fewer_seats_than_before_are_shared_by_all_that_stand(session):
     sit(session, "a", wanted=4, most=5)
     assert sit(session, "b", most=4) == 0
     assert sit(session, "b", most=2) == 0
+
+
+def test_seats_of_higher_numbers_count_too_where_there_are_fewer_now(session):
+    sit(session, "a", wanted=2)
+    sit(session, "b", wanted=2)
+    allowances.leave(session, "a")
+    assert sit(session, "c", most=3) == 1
 
 
 def _sit_in_own_process(url: str, owner: str) -> int:

@@ -2,8 +2,10 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 
 import pytest
+from sqlalchemy import event
 
 from digest.domain.breaker import News, RelayState
 from digest.store import allowances, relay
@@ -14,8 +16,8 @@ MINUTE, LEASE = timedelta(minutes=1), timedelta(seconds=30)
 OPENED, TAKEN = News(opened=True), News(taken=True)
 
 
-def approach(session, owner="me", now=NOON, **options):
-    return relay.approach(session, owner, now, LEASE, **options)
+def approach(session, owner="me", now=NOON, lease=LEASE, **options):
+    return relay.approach(session, owner, now, lease, **options)
 
 
 def test_a_relay_nobody_heard_of_may_be_used(session):
@@ -51,7 +53,7 @@ def test_after_a_pause_one_probes_and_the_others_wait_for_it(session):
 def test_a_probe_that_fails_ends_its_turn_and_begins_the_next_pause(session):
     relay.settle(session, OPENED, NOON)
     later = NOON + MINUTE
-    approach(session, "a", later)
+    assert approach(session, "a", later, lease=60 * MINUTE).probe
     assert relay.settle(session, News(blamed=1, opened=True), later).strikes == 2
     assert approach(session, "b", later).paused_until == later + 2 * MINUTE
     assert approach(session, "b", later + 2 * MINUTE).probe
@@ -91,6 +93,35 @@ def test_who_leaves_gives_the_probe_back(session):
     approach(session, "a", NOON + MINUTE)
     allowances.leave(session, "a")
     assert approach(session, "b", NOON + MINUTE).probe
+
+
+def _paused_elsewhere(url: str, asked: Event) -> bool:
+    """Whether another connection, which says when it asks for the first lock, may not probe."""
+    engine = open_engine(url)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement, *_rest):
+        if statement.startswith("INSERT"):
+            asked.set()
+
+    with transaction(engine) as session:
+        found = approach(session, "b", NOON + MINUTE)
+    engine.dispose()
+    return found.paused_until is not None
+
+
+@pytest.mark.postgres
+def test_a_pause_that_is_just_being_written_is_waited_for(postgres_url):
+    engine, asked = open_engine(postgres_url), Event()
+    with transaction(engine) as session:
+        relay.settle(session, OPENED, NOON)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as session:
+            relay.settle(session, OPENED, NOON + MINUTE)
+            paused = pool.submit(_paused_elsewhere, postgres_url, asked)
+            assert asked.wait(20)
+        assert paused.result()
+    engine.dispose()
 
 
 @pytest.mark.parametrize("rounds", [3])
