@@ -30,7 +30,7 @@ def test_a_slow_network_beside_plain_aiosmtplib(
     ledgers: Ledgers, signing_key: Path, tmp_path: Path
 ) -> None:
     store = ledgers.sqlite(MAILS)
-    cost, mails = composed(environment(store, 25, tmp_path, 1, signing_key), DIFFERENT)
+    _, cost, mails = composed(environment(store, 25, tmp_path, 1, signing_key), DIFFERENT)
     folder = tmp_path / "ready"
     folder.mkdir()
     for number, mail in enumerate(mails):

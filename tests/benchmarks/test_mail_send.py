@@ -56,7 +56,7 @@ def test_ledger_to_sink_beside_what_others_reach(
 
 def _size(ledgers: Ledgers, key: Path, folder: Path) -> float:
     settings = environment(ledgers.sqlite(MAILS), 25, folder, CONNECTIONS, key)
-    return composed(settings, 100)[0].size
+    return composed(settings, 100)[1].size
 
 
 def _ours(store: str, port: int, folder: Path, key: Path) -> Cost:

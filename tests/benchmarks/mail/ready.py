@@ -1,7 +1,7 @@
 """Ready mails over the wire: `python -m tests.benchmarks.mail.ready WAY FOLDER PORT COUNT LINES`.
 
-Sends the files of FOLDER over so many lines, by `aiosmtplib` as it comes or by our own `relay`, and prints a line of
-JSON: messages, CPU-seconds, seconds, mean size.
+Sends the files of FOLDER over so many connections, by `aiosmtplib` as it comes or by our own
+`relay`, and prints a line of JSON: messages, CPU-seconds, seconds, mean size.
 """
 
 import asyncio

@@ -39,7 +39,7 @@ class Cost:
 def told(what: str, cost: Cost) -> None:
     size = f"{cost.size / 1024:6.1f} KB" if cost.size else " " * 9
     print(
-        f"{what:44}{cost.messages:7,}{size} {cost.cpu_s / cost.messages * 1e3:8.2f} ms CPU"
+        f"{what:52}{cost.messages:7,}{size} {cost.cpu_s / cost.messages * 1e3:8.2f} ms CPU"
         f" {cost.per_cpu_s:9,.0f}/CPU-s {cost.per_s:9,.0f}/s"
     )
 

@@ -29,7 +29,7 @@ from tests.postgres import create_database
 
 PAPERS = 1_000
 PHRASES = 1_000
-CHOSEN = 2_500
+CHOSEN = 5_000
 CHUNK = 1_000
 PICKS = 10
 DOMAIN = "papers.example"
