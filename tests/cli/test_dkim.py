@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.mail.sink import Sink
 from tests.commands import Desk
 
 PEM = "PRIVATE KEY"
@@ -146,3 +147,25 @@ def test_domain_above_the_senders_signs(desk: Desk, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("DIGEST_SENDER__ADDRESS", "digest@mail.papers.example")
     monkeypatch.setenv("DIGEST_DKIM__DOMAIN", "papers.example")
     assert "digest._domainkey.papers.example" in desk.ok("dkim", "keygen").out
+
+
+def test_key_that_cannot_be_used_stops_before_the_first_mail(
+    desk: Desk, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _configured(desk, desk.ok("dkim", "keygen").out, monkeypatch)
+    desk.ok("subscribers", "add", "ada@example.com", "-i", "continual learning")
+    (desk.folder / "dkim-digest.pem").chmod(0o644)
+    ended = desk.run("deliver")
+    assert ended.code == 2
+    assert "chmod 600" in ended.err
+    assert sink.received == []
+    (desk.folder / "dkim-digest.pem").chmod(0o600)
+    desk.ok("deliver")
+    assert len(sink.received) == 1
+    assert sink.received[0].content.startswith(b"DKIM-Signature: v=1; a=rsa-sha256;")
+
+
+def test_without_a_key_mails_go_out_unsigned(desk: Desk, sink: Sink) -> None:
+    desk.ok("subscribers", "add", "ada@example.com", "-i", "continual learning")
+    desk.ok("deliver")
+    assert b"DKIM-Signature" not in sink.received[0].content

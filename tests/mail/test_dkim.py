@@ -229,7 +229,9 @@ def test_head_that_a_relay_would_have_to_mend_is_refused(head: bytes) -> None:
         a_signer().sign(head, b"Hello\r\n", AT)
 
 
-@pytest.mark.parametrize("body", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\r\n"])
+@pytest.mark.parametrize(
+    "body", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\r\n", b"\n", b"\nab", b"\r", b"a\r", b"\n\r"]
+)
 def test_body_with_bare_line_ends_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidInput):
         a_signer().sign(parted(MAIL)[0], body, AT)
