@@ -54,7 +54,7 @@ class Handshake:
         self._settings = settings
         self._lock = asyncio.Lock()
         self._tls: ssl.SSLContext | None = None
-        self._name = settings.local_hostname or ""
+        self._name = settings.local_hostname or None  # empty once it is known that we have none
 
     async def connect(self) -> tuple[Wire, Offers]:
         """A connection that is ready for an envelope, and what the relay offers.
@@ -80,8 +80,9 @@ class Handshake:
 
     async def _look_up(self) -> None:
         async with self._lock:
-            if not self._name:
-                self._name = await asyncio.to_thread(socket.getfqdn)
+            if self._name is None:
+                found = await asyncio.to_thread(socket.getfqdn)
+                self._name = found if _FQDN.fullmatch(found) else ""
             if not self._tls and self._settings.security is not Security.NONE:
                 self._tls = await asyncio.to_thread(_trusting, self._settings.ca_file)
 
@@ -94,7 +95,7 @@ class Handshake:
             use_tls=settings.security is Security.TLS,
             start_tls=False,
             tls_context=self._tls,
-            local_hostname=self._name,
+            local_hostname=self._name or "localhost",  # never said: see _hello
         )
 
     async def _greet(self, client: SMTP) -> None:
@@ -114,9 +115,7 @@ class Handshake:
             await self._log_in(client)
 
     async def _hello(self, client: SMTP) -> None:
-        name = self._name
-        if not self._settings.local_hostname and not _FQDN.fullmatch(name):
-            name = address_literal(client.get_transport_info("sockname")[0])
+        name = self._name or address_literal(client.get_transport_info("sockname")[0])
         try:
             await client.ehlo(hostname=name)
         except SMTPResponseException as exc:

@@ -308,6 +308,7 @@ def test_words_after_the_greeting_are_not_taken_for_answers() -> None:
     [
         ("mail.example.org", "mail.example.org"),
         ("localhost", "[127.0.0.1]"),
+        ("", "[127.0.0.1]"),
         ("localhost.localdomain", "[127.0.0.1]"),
         ("my_host.example.org", "[127.0.0.1]"),
         ("1.0.0.127.in-addr.arpa", "[127.0.0.1]"),
