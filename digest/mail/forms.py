@@ -10,7 +10,7 @@ the same.
 import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from digest.mail.fragments import Filling, Fragment, Mark, entry_marks, filling, fragment
 from digest.mail.quoted import piece_by_lines
@@ -20,7 +20,9 @@ from digest.mail.wrapping import wrapped
 _BLANK = "\x1e"  # around the name of a blank; like NUL, it is in no words from outside
 _WRAP, _TEXT, _END = "\x01", "\x02", "\x03"  # around a text with blanks that is yet to be wrapped
 _WRAPS = re.compile(f"{_WRAP}(\\d+),(\\d*){_TEXT}([^{_END}]*){_END}")
-_KNOWN_MOST = 4_096
+
+_RECIPIENT, _SCHEDULE, _PREHEADER = Mark("recipient"), Mark("schedule"), Mark("preheader")
+_PREFERENCES, _UNSUBSCRIBE, _MAILTO = Mark("preferences"), Mark("unsubscribe"), Mark("mailto")
 
 
 class _Sealed:
@@ -34,19 +36,15 @@ class _Blanked(DigestView):
 
     @property
     def preheader(self) -> str:
-        return _blank("preheader")
+        return _blank(_PREHEADER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Blanks:
-    """A digest's words by the names of their blanks, in which digests of one `kind` differ alone.
-
-    `often` are those that many readers share.
-    """
+    """A digest's words by the names of their blanks; digests of one `kind` differ in them alone."""
 
     kind: Hashable
-    own: Mapping[Mark, str]
-    often: Mapping[Mark, str]
+    words: Mapping[Mark, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,11 +69,10 @@ class Form:
 
     def fillings(self, blanks: Blanks, escape: Callable[[str], str]) -> dict[Mark, Filling]:
         """What fills all holes but the entries."""
-        done = {mark: _known(escape(told)) for mark, told in blanks.often.items()}
-        done |= {mark: filling(escape(told)) for mark, told in blanks.own.items()}
-        if self.wraps:
-            words = {**blanks.own, **blanks.often}
-            done |= {mark: filling(wrap.filled(words)) for mark, wrap in self.wraps.items()}
+        words = blanks.words
+        done = {mark: _filling(escape(told)) for mark, told in words.items()}
+        for mark, wrap in self.wraps.items():
+            done[mark] = filling(escape(wrap.filled(words)))
         return done
 
 
@@ -84,27 +81,25 @@ def blanks_of(view: DigestView) -> Blanks | None:
     template may see.
     """
     frame, manage = view.frame, view.frame.manage
-    ways = {
-        Mark("preferences"): manage.preferences_url,
-        Mark("unsubscribe"): manage.unsubscribe_url,
-        Mark("mailto"): manage.unsubscribe_mailto,
-    }
-    own = {mark: url for mark, url in ways.items() if url}
-    own |= {Mark("recipient"): frame.recipient, Mark("preheader"): view.preheader}
-    often = {Mark("schedule"): frame.schedule}
-    often |= {Mark(f"i{n}"): told for n, told in enumerate(frame.interests)}
-    often |= {Mark(f"x{n}"): told for n, told in enumerate(frame.excluded)}
-    if not all(own.values()) or not all(often.values()):
+    words = {_RECIPIENT: frame.recipient, _SCHEDULE: frame.schedule, _PREHEADER: view.preheader}
+    if manage.preferences_url:
+        words[_PREFERENCES] = manage.preferences_url
+    if manage.unsubscribe_url:
+        words[_UNSUBSCRIBE] = manage.unsubscribe_url
+    if manage.unsubscribe_mailto:
+        words[_MAILTO] = manage.unsubscribe_mailto
+    words.update(zip(_numbered("i", len(frame.interests)), frame.interests, strict=True))
+    words.update(zip(_numbered("x", len(frame.excluded)), frame.excluded, strict=True))
+    if not all(words.values()):
         return None
     given = (view.day, view.considered, view.trending_only, frame.identity, frame.lang)
-    return Blanks(kind=(len(view.papers), *given, *own, *often), own=own, often=often)
+    return Blanks(kind=(len(view.papers), *given, *words), words=words)
 
 
 def blanked(view: DigestView) -> DigestView:
     """The digest as a form shows it."""
-    frame = view.frame
     return _Blanked(
-        frame=_blanked_frame(frame),
+        frame=_blanked_frame(view.frame),
         day=view.day,
         papers=tuple(_Sealed() for _ in view.papers),  # type: ignore[misc]
         trending_only=view.trending_only,
@@ -117,20 +112,20 @@ def _blanked_frame(frame: Frame) -> Frame:
     manage = frame.manage
     return replace(
         frame,
-        recipient=_blank("recipient"),
-        schedule=_blank("schedule"),
-        interests=tuple(_blank(f"i{n}") for n in range(len(frame.interests))),
-        excluded=tuple(_blank(f"x{n}") for n in range(len(frame.excluded))),
+        recipient=_blank(_RECIPIENT),
+        schedule=_blank(_SCHEDULE),
+        interests=tuple(map(_blank, _numbered("i", len(frame.interests)))),
+        excluded=tuple(map(_blank, _numbered("x", len(frame.excluded)))),
         manage=Manage(
-            preferences_url=manage.preferences_url and _blank("preferences"),
-            unsubscribe_url=manage.unsubscribe_url and _blank("unsubscribe"),
-            unsubscribe_mailto=manage.unsubscribe_mailto and _blank("mailto"),
+            preferences_url=manage.preferences_url and _blank(_PREFERENCES),
+            unsubscribe_url=manage.unsubscribe_url and _blank(_UNSUBSCRIBE),
+            unsubscribe_mailto=manage.unsubscribe_mailto and _blank(_MAILTO),
         ),
     )
 
 
 def form(printed: str, blanks: Blanks, entries: int) -> Form:
-    """The form that a template printed. Raises StrayMark for a mark that it changed."""
+    """The form that a built-in template printed."""
     wraps: dict[Mark, _Wrap] = {}
 
     def wrap(match: re.Match[str]) -> str:
@@ -142,7 +137,7 @@ def form(printed: str, blanks: Blanks, entries: int) -> Form:
         return f"\0{mark}\0"
 
     printed = _WRAPS.sub(wrap, printed).replace(_BLANK, "\0")
-    marks = {*entry_marks(entries), *blanks.own, *blanks.often, *wraps}
+    marks = {*entry_marks(entries), *blanks.words, *wraps}
     return Form(fragment=fragment(printed, marks, piece_by_lines), wraps=wraps)
 
 
@@ -153,8 +148,14 @@ def wrapped_later(text: str, indent: int = 0, first: int | None = None) -> str:
     return f"{_WRAP}{indent},{'' if first is None else first}{_TEXT}{text}{_END}"
 
 
-def _blank(name: str) -> str:
+def _blank(name: Mark) -> str:
     return f"{_BLANK}{name}{_BLANK}"
 
 
-_known = lru_cache(maxsize=_KNOWN_MOST)(filling)
+@cache
+def _numbered(name: str, count: int) -> tuple[Mark, ...]:
+    return tuple(Mark(f"{name}{number}") for number in range(count))
+
+
+# words of many readers are the same, and each reader's stand in both parts
+_filling = lru_cache(maxsize=4_096)(filling)

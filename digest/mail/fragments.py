@@ -7,6 +7,7 @@ A template prints a hole as a mark between two NULs. No words from outside can h
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from threading import Lock
 from typing import NamedTuple, NewType
 
@@ -19,7 +20,7 @@ Mark = NewType("Mark", str)
 RANK_MARK, VOTING_MARK = Mark("rank"), Mark("voting")
 RANK, VOTING = f"\0{RANK_MARK}\0", f"\0{VOTING_MARK}\0"
 
-_OWN_COST = 400  # bytes of the objects around the pieces of one fragment, about
+_OWN_COST = 4_000  # bytes of the view and of the objects around the pieces of an entry, about
 
 
 class StrayMark(ValueError):
@@ -49,15 +50,18 @@ class Fragment:
 
     def filled(self, fillings: Mapping[Mark, Filling]) -> Filling:
         """The whole, as what can fill a hole in its turn."""
-        parts: list[bytes] = [self.pieces[0]]
-        size = self.size
-        for hole, after in zip(self.holes, self.pieces[1:], strict=True):
+        pieces, size = self.pieces, self.size
+        parts: list[bytes] = [pieces[0]]
+        add = parts.append
+        for place, hole in enumerate(self.holes, start=1):
             quoted, octets = fillings[hole]
-            parts += (quoted, after)
+            add(quoted)
+            add(pieces[place])
             size += octets
         return Filling(Quoted(b"".join(parts)), size)
 
 
+@cache
 def entry_marks(count: int) -> tuple[Mark, ...]:
     """The marks of so many entries."""
     return tuple(Mark(str(number)) for number in range(count))
@@ -95,17 +99,24 @@ def octets(told: str) -> int:
     return len(told) if told.isascii() else len(told.encode("utf-8", "replace"))
 
 
-class Shelf:
-    """Fragments by the view they show and a name, kept up to a number of bytes; what was not used
-    for longest goes first.
+class Entry(NamedTuple):
+    """A paper as its two templates printed it."""
 
-    A view is known by its identity: views of equal words must be one object to share a fragment.
+    html: Fragment
+    text: Fragment
+
+
+class Shelf:
+    """Entries by the view they show and how slim it is, kept up to a number of bytes; what was not
+    used for longest goes first.
+
+    A view is known by its identity: views of equal words must be one object to share an entry.
     """
 
     def __init__(self, most: int = KEPT_MOST) -> None:
         self._most = most
         self._size = 0
-        self._kept: OrderedDict[tuple[int, str], tuple[object, Fragment]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], tuple[object, Entry]] = OrderedDict()
         self._lock = Lock()  # pages render too, in threads of their own
 
     @property
@@ -113,27 +124,29 @@ class Shelf:
         """The bytes kept, about."""
         return self._size
 
-    def get(self, view: object, name: str, make: Callable[[], Fragment]) -> Fragment:
-        """The fragment kept under that name, else what `make` gives, which is kept from now on."""
-        key = (id(view), name)  # nobody else's, since the view is kept beside its fragment
+    def get(self, view: object, level: int) -> Entry | None:
+        """The entry kept for that view and level."""
+        key = (id(view), level)  # nobody else's, since the view is kept beside its entry
         with self._lock:
-            if kept := self._kept.get(key):
-                self._kept.move_to_end(key)
-                return kept[1]
-        made = make()
+            kept = self._kept.get(key)
+            if kept is None:
+                return None
+            self._kept.move_to_end(key)
+            return kept[1]
+
+    def keep(self, view: object, level: int, made: Entry) -> Entry:
+        """Keep an entry from now on; the one that stands for it."""
+        key = (id(view), level)
         with self._lock:
-            self._keep(key, view, made)
+            if key in self._kept:  # made in two threads at once
+                return self._kept[key][1]
+            self._kept[key] = (view, made)
+            self._size += _cost(made)
+            while self._size > self._most:
+                _, (_, old) = self._kept.popitem(last=False)
+                self._size -= _cost(old)
         return made
 
-    def _keep(self, key: tuple[int, str], view: object, made: Fragment) -> None:
-        if key in self._kept:  # made in two threads at once
-            return
-        self._kept[key] = (view, made)
-        self._size += _cost(made)
-        while self._size > self._most:
-            _, (_, old) = self._kept.popitem(last=False)
-            self._size -= _cost(old)
 
-
-def _cost(kept: Fragment) -> int:
-    return _OWN_COST + sum(map(len, kept.pieces))
+def _cost(kept: Entry) -> int:
+    return _OWN_COST + sum(map(len, kept.html.pieces)) + sum(map(len, kept.text.pieces))

@@ -1,5 +1,6 @@
 """Addresses in mails: which may stand there at all, and those of the service's own pages."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -8,6 +9,11 @@ from digest.domain.papers import PaperId
 
 LONGEST = 900  # well below the 998 octets of a header line (RFC 5322 §2.1.1)
 _FORBIDDEN = frozenset(" \t\"'<>\\^`{|}")
+# What nearly all addresses are, and certainly a link: a plain host, and nothing to encode after it.
+_PLAIN = re.compile(
+    r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?(?:/[A-Za-z0-9/._~%?&=+,;:@!$()*#-]*)?"
+    r"|mailto:[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+(?:\?[A-Za-z0-9._~%&=+-]*)?"
+)
 
 
 def safe_url(url: str | None) -> str | None:
@@ -16,6 +22,8 @@ def safe_url(url: str | None) -> str | None:
     Characters outside ASCII are percent-encoded; an address with white space, quotes or control
     characters in it is refused, not mended.
     """
+    if url and len(url) <= LONGEST and _PLAIN.fullmatch(url):
+        return url
     if not url or len(url) > LONGEST or any(c in _FORBIDDEN or c < " " or c == "\x7f" for c in url):
         return None
     try:

@@ -1,7 +1,7 @@
 """A view in words: subject, text and HTML, by the templates of its kind of mail."""
 
 import traceback
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from digest.mail.forms import Blanks, Form, blanked, blanks_of, form
 from digest.mail.fragments import (
     RANK_MARK,
     VOTING_MARK,
+    Entry,
     Filling,
     Fragment,
     Mark,
@@ -65,6 +66,30 @@ class Rendered:
         return None if self.quoted_html is None else words(self.quoted_html)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Part:
+    """One part of a mail: its templates, which of an entry's fragments it takes, how its words are
+    escaped, and how wide a rank is at least.
+    """
+
+    body: str
+    paper: str
+    place: int
+    escape: Callable[[str], str]
+    rank_width: int
+
+
+def _escaped(told: str) -> str:
+    return str(escape(told))
+
+
+_HTML = _Part(
+    body="body.html", paper="mail/digest/paper.html", place=0, escape=_escaped, rank_width=1
+)
+# a rank of two digits makes no difference to the words after it, which are wrapped already
+_TEXT = _Part(body="body.txt", paper="mail/digest/paper.txt", place=1, escape=str, rank_width=2)
+
+
 class Renderer:
     """Fills the templates; those in `override`, laid out as the built-in ones, come first.
 
@@ -82,17 +107,12 @@ class Renderer:
 
     def render(self, view: MailView, *, text_only: bool = False) -> Rendered:
         """The mail in words. Raises TemplateError, which names file and line."""
-        papers: tuple[PaperView, ...] = ()
         if isinstance(view, DigestView):
-            papers = view.papers
-            view = replace(view, entries=_entry_holes(len(papers)))
-        subject = plain(self._printed(_name(view, "subject.txt"), mail=view, frame=view.frame))
-        blanks = blanks_of(view) if self._has_forms and isinstance(view, DigestView) else None
-        html, level = (None, 0) if text_only else self._html(view, papers, blanks)
+            view = replace(view, entries=_entry_holes(len(view.papers)))
+        subject = self._printed(_name(view, "subject.txt"), mail=view, frame=view.frame).strip()
+        html, text = self._parts(view, text_only=text_only)
         return Rendered(
-            subject=shortened(subject, SUBJECT_MOST),
-            quoted_text=self._text(view, papers, blanks, level),
-            quoted_html=html,
+            subject=shortened(plain(subject), SUBJECT_MOST), quoted_text=text, quoted_html=html
         )
 
     def check(self) -> None:
@@ -104,66 +124,68 @@ class Renderer:
         for view in samples():
             self.render(view)
 
-    def _html(
-        self, view: MailView, papers: Sequence[PaperView], blanks: Blanks | None
-    ) -> tuple[Quoted, int]:
-        """The HTML, made slimmer where it would be clipped by Gmail (at 102 KB), and how much."""
-        skeleton, fillings = self._skeleton(_name(view, "body.html"), view, blanks)
-        voting = filling(_escaped(view.voting)) if isinstance(view, DigestView) else _NOTHING
+    def _parts(self, view: MailView, *, text_only: bool) -> tuple[Quoted | None, Quoted]:
+        """HTML, made slimmer where it would be clipped by Gmail (at 102 KB), and text like it."""
+        papers = view.papers if isinstance(view, DigestView) else ()
+        blanks = blanks_of(view) if self._has_forms and isinstance(view, DigestView) else None
+        html = None
         for level in range(SLIMMEST + 1):
-            entries = self._entries(_PAPER_HTML, papers, level, voting)
-            done, size = skeleton.filled(fillings | entries)
-            if size <= HTML_MOST:
+            entries = self._entries(papers, level)
+            html = None if text_only else self._filled(_HTML, view, blanks, entries)
+            if html is None or html.size <= HTML_MOST or not papers:
                 break
-        return done, level
+        text = self._filled(_TEXT, view, blanks, entries)
+        return html and html.quoted, text.quoted
 
-    def _text(
-        self, view: MailView, papers: Sequence[PaperView], blanks: Blanks | None, level: int
-    ) -> Quoted:
-        skeleton, fillings = self._skeleton(_name(view, "body.txt"), view, blanks)
-        voting = filling(view.voting) if isinstance(view, DigestView) else _NOTHING
-        return skeleton.filled(fillings | self._entries(_PAPER_TEXT, papers, level, voting)).quoted
+    def _filled(
+        self, part: _Part, view: MailView, blanks: Blanks | None, entries: Sequence[Entry]
+    ) -> Filling:
+        if not isinstance(view, DigestView):
+            return self._around(part, view).filled({})
+        if blanks is None:
+            skeleton, fillings = self._around(part, view), {}
+        else:
+            known = self._form(part, view, blanks)
+            skeleton, fillings = known.fragment, known.fillings(blanks, part.escape)
+        inner = {VOTING_MARK: filling(part.escape(view.voting))}
+        count = len(entries)
+        ranks = _ranks(part.rank_width, count)
+        for mark, entry, rank in zip(entry_marks(count), entries, ranks, strict=True):
+            inner[RANK_MARK] = rank
+            fillings[mark] = entry[part.place].filled(inner)
+        return skeleton.filled(fillings)
 
-    def _skeleton(
-        self, name: str, view: MailView, blanks: Blanks | None
-    ) -> tuple[Fragment, dict[Mark, Filling]]:
-        """All of a part but its entries, which are holes in it, and what fills its other holes."""
-        if blanks and isinstance(view, DigestView):
-            kept = self._form(name, view, blanks)
-            return kept.fragment, kept.fillings(blanks, _ESCAPES[name])
+    def _around(self, part: _Part, view: MailView) -> Fragment:
+        """All of a part but its entries, which are holes in it."""
         marks = entry_marks(len(view.entries)) if isinstance(view, DigestView) else ()
-        return _split(name, self._around(name, view), marks, piece_by_lines), {}
+        name = _name(view, part.body)
+        return _split(name, self._skeleton(name, view), marks, piece_by_lines)
 
-    def _form(self, name: str, view: DigestView, blanks: Blanks) -> Form:
-        key = (name, blanks.kind)
+    def _form(self, part: _Part, view: DigestView, blanks: Blanks) -> Form:
+        key = (part.place, blanks.kind)
         if (kept := self._forms.get(key)) is None:
-            kept = form(self._around(name, blanked(view)), blanks, len(view.entries))
+            name = _name(view, part.body)
+            kept = form(self._skeleton(name, blanked(view)), blanks, len(view.entries))
             if len(self._forms) >= FORMS_MOST:
                 self._forms.clear()
             self._forms[key] = kept
         return kept
 
-    def _around(self, name: str, view: MailView) -> str:
+    def _skeleton(self, name: str, view: MailView) -> str:
         printed = self._printed(name, mail=view, frame=view.frame)
         return printed.strip() + "\n" if name.endswith(".txt") else printed
 
-    def _entries(
-        self, name: str, papers: Sequence[PaperView], level: int, voting: Filling
-    ) -> dict[Mark, Filling]:
-        """What fills the holes of a skeleton: each paper, made slimmer to that level."""
-        ranks = _RANKS[name]
-        filled = {}
-        for place, (mark, paper) in enumerate(zip(entry_marks(len(papers)), papers, strict=True)):
-            told = self._paper(name, paper, level)
-            filled[mark] = told.filled({RANK_MARK: ranks(place + 1), VOTING_MARK: voting})
-        return filled
+    def _entries(self, papers: Sequence[PaperView], level: int) -> list[Entry]:
+        """The papers, made slimmer to that level."""
+        return [self._shelf.get(paper, level) or self._entry(paper, level) for paper in papers]
 
-    def _paper(self, name: str, paper: PaperView, level: int) -> Fragment:
-        def printed() -> Fragment:
-            told = self._printed(name, paper=slimmer(paper, level) if level else paper)
-            return _split(name, told)
-
-        return self._shelf.get(paper, f"{level} {name}", printed)
+    def _entry(self, paper: PaperView, level: int) -> Entry:
+        shown = slimmer(paper, level) if level else paper
+        made = Entry(
+            html=_split(_HTML.paper, self._printed(_HTML.paper, paper=shown)),
+            text=_split(_TEXT.paper, self._printed(_TEXT.paper, paper=shown)),
+        )
+        return self._shelf.keep(paper, level, made)
 
     def _printed(self, name: str, **values: object) -> str:
         try:
@@ -195,29 +217,8 @@ def _entry_holes(count: int) -> tuple[str, ...]:
 
 
 @cache
-def _rank(rank: int) -> Filling:
-    return filling(str(rank))
-
-
-@cache
-def _rank_in_column(rank: int) -> Filling:
-    """Two columns wide, so that it makes no difference to the words after it."""
-    return filling(f"{rank:2}")
-
-
-_PAPER_HTML, _PAPER_TEXT = "mail/digest/paper.html", "mail/digest/paper.txt"
-_RANKS = {_PAPER_HTML: _rank, _PAPER_TEXT: _rank_in_column}
-_NOTHING = filling("")
-
-
-def _escaped(told: str) -> str:
-    return str(escape(told))
-
-
-_ESCAPES: Mapping[str, Callable[[str], str]] = {
-    "mail/digest/body.html": _escaped,
-    "mail/digest/body.txt": str,
-}
+def _ranks(width: int, count: int) -> tuple[Filling, ...]:
+    return tuple(filling(f"{rank:{width}}") for rank in range(1, count + 1))
 
 
 def _name(view: MailView, file: str) -> str:

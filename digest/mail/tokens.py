@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from itsdangerous import BadSignature, TimestampSigner
 from itsdangerous.encoding import base64_decode, base64_encode, int_to_bytes
@@ -36,8 +37,7 @@ class Tokens:
 
     def sign(self, purpose: Purpose, payload: str, now: datetime) -> str:
         """A token for `payload`, safe in a URL; the same arguments give the same token."""
-        seconds = int_to_bytes(_seconds(now))
-        dated = base64_encode(payload.encode()) + b"." + base64_encode(seconds)
+        dated = _dated(payload, _seconds(now))
         mark = hmac.digest(self._derived(purpose), dated, "sha1")
         return (dated + b"." + base64_encode(mark)).decode("ascii")
 
@@ -80,6 +80,11 @@ class _DatedSigner(TimestampSigner):
 
     def get_timestamp(self) -> int:
         return _seconds(self._now)
+
+
+@lru_cache(maxsize=64)  # a mail has several tokens for one reader
+def _dated(payload: str, seconds: int) -> bytes:
+    return base64_encode(payload.encode()) + b"." + base64_encode(int_to_bytes(seconds))
 
 
 def _salt(purpose: Purpose) -> str:

@@ -264,6 +264,9 @@ def papers_of(session: Session, order: Order) -> dict[PaperId, Paper]:
 def _with_known_papers(order: Order, papers: Mapping[PaperId, Paper]) -> Order:
     if order.digest is None:
         return order
+    ids = {papers[pick.paper_id].id for pick in order.digest.picks if pick.paper_id in papers}
+    if len(ids) == len(order.digest.picks):
+        return order
     # two papers found to be one since then are one entry
     first = {papers[p.paper_id].id: p for p in reversed(order.digest.picks) if p.paper_id in papers}
     picks = tuple(pick for pick in order.digest.picks if pick in first.values())
