@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.domain.deliveries import DeliveryId, Failed, State
+from digest.domain.deliveries import Deferred, DeliveryId, Failed, State
 from digest.store import ledger, turns
 from digest.store.database import transaction
 from digest.store.turns import Ended, Sender, Turn
@@ -120,10 +120,18 @@ class Recorder:
             done = turns.advance(session, sender, shared, nexts)
             self.news(session)
         done.states.update(states)
-        for one in shared:  # left because another transaction holds them: now wait for it
-            if one.id not in done.states:
+        for one in shared:
+            if one.id not in done.states:  # another transaction holds it: now wait for that
                 done.states[one.id] = self._record(sender, one)
+            elif done.states[one.id] is State.FAILED:
+                self._gave_up(one)
         return done
+
+    def _gave_up(self, one: Ended) -> None:
+        if isinstance(one.result, Deferred):
+            with transaction(self.engine) as session:
+                ledger.hold_subscriber(session, one.id)
+                self.refused(session, one.id, _final(one.result))
 
     def _record(self, sender: Sender, one: Ended) -> State | None:
         with transaction(self.engine) as session:
@@ -137,6 +145,10 @@ class Recorder:
                 jitter=sender.jitter(),
                 give_up_after=sender.give_up_after,
             )
-            if isinstance(one.result, Failed) and state is State.FAILED:
-                self.refused(session, one.id, one.result)
+            if isinstance(one.result, Failed | Deferred) and state is State.FAILED:
+                self.refused(session, one.id, _final(one.result))
         return state
+
+
+def _final(result: Failed | Deferred) -> Failed:
+    return Failed(code=result.code, reply=result.reply)
