@@ -7,6 +7,7 @@ that was not checked.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from digest.domain.digests import (
@@ -219,9 +220,7 @@ def digest_view(
         frame=frame,
         day=day_words(digest.digest_on, year=True),
         papers=tuple(
-            paper_view(
-                pick, papers[pick.paper_id], RANK, site=site, room=room, feedback=bool(begin)
-            )
+            _view_of(pick.reason, papers[pick.paper_id], site.url, room, bool(begin))
             for pick in digest.picks
         ),
         trending_only=digest.trending_only,
@@ -245,6 +244,16 @@ def slimmer(paper: PaperView, level: int) -> PaperView:
         tldr=False,
         links=(),
     )
+
+
+# One paper goes to many readers for the same reason: they get the same object, by which what was
+# rendered of it is found again (`fragments.Shelf`).
+@lru_cache(maxsize=4_096)
+def _view_of(
+    reason: Reason, paper: Paper, site: str | None, room: int, feedback: bool
+) -> PaperView:
+    pick = Pick(paper_id=paper.id, score=0.0, relevance=0.0, trend=0.0, reason=reason)
+    return paper_view(pick, paper, RANK, site=Site(url=site), room=room, feedback=feedback)
 
 
 def paper_view(
