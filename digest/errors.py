@@ -77,14 +77,16 @@ class RecipientError(MailError):
     """The relay answered about one message.
 
     `code` is the SMTP reply code (0 where no relay spoke), `reply` its text, `status` the enhanced
-    code such as 5.1.1 (RFC 3463), empty where there is none.
+    code such as 5.1.1 (RFC 3463), `stage` the command that was refused, such as rcpt; both empty
+    where there is none.
     """
 
-    def __init__(self, code: int, reply: str, *, status: str = "") -> None:
+    def __init__(self, code: int, reply: str, *, status: str = "", stage: str = "") -> None:
         super().__init__(f"{code} {reply}".strip())
         self.code = code
         self.reply = reply
         self.status = status
+        self.stage = stage
 
 
 class TransientMailError(RecipientError):

@@ -52,7 +52,14 @@ def refused_of(app: "App") -> Refused:
 
     def step(session: Session, delivery: DeliveryId, result: Failed) -> None:
         refused(
-            session, delivery, result.code, result.reply, keys=keys, policy=policy, now=app.clock()
+            session,
+            delivery,
+            result.code,
+            result.reply,
+            keys=keys,
+            policy=policy,
+            now=app.clock(),
+            stage=result.stage,
         )
 
     return step

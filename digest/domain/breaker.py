@@ -75,7 +75,7 @@ def answer(result: Result) -> Answer:
         case Failed(code=0) | Deferred(code=0):
             return Answer.NOTHING
         case Failed():
-            about_us = classify(result.code, result.reply) is BounceKind.POLICY
+            about_us = classify(result.code, result.reply, stage=result.stage) is BounceKind.POLICY
             return Answer.US if about_us else Answer.RECIPIENT
         case Deferred():
             return Answer.US if _defers_us(result.code, result.reply) else Answer.NOTHING
@@ -194,7 +194,8 @@ class Breaker:
             return result
         if self.taken and not self._in_doubt:
             return result
-        return Deferred(code=result.code, reply=f"{result.reply} {UNPROVED}")
+        reply = f"{result.reply} {UNPROVED}"
+        return Deferred(code=result.code, reply=reply, stage=result.stage)
 
     def lost(self, detail: str) -> None:
         """Hear that a connection could not be made, before any message's turn."""

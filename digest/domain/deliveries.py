@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
+from digest.domain.bounces import Stage
 from digest.domain.limits import asked_delay
 
 DeliveryId = NewType("DeliveryId", int)
@@ -71,6 +72,7 @@ class Deferred:
 
     code: int
     reply: str
+    stage: Stage = Stage.UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +81,7 @@ class Failed:
 
     code: int
     reply: str
+    stage: Stage = Stage.UNKNOWN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ nobody knows (RFC 1047).
 
 from typing import NoReturn
 
+from digest.domain.bounces import Stage
 from digest.errors import InDoubtError, RecipientError, RelayError
 from digest.mail.envelope import Envelope, Offers, stuffed
 from digest.mail.replies import CLOSING, Reply, refusal, refused, refused_sender, said
@@ -82,7 +83,7 @@ class Dialogue:
             raise RelayError("the relay said more than it was asked")
         await self._address(envelope, *commands)
         reply = await self._message(message)
-        if error := refused(reply):
+        if error := refused(reply, Stage.DATA):
             raise error
         return reply
 
@@ -102,12 +103,12 @@ class Dialogue:
         error = refused_sender(await self._answer(), envelope.sender)
         if error:
             await self._sober_up(error, mail_refused=True)
-        error = refused(await self._answer())
+        error = refused(await self._answer(), Stage.RCPT)
         if error:
             await self._sober_up(error, mail_refused=False)
         reply = await self._answer()
         if reply.code != _GO_ON:
-            raise refusal(reply)
+            raise refusal(reply, Stage.DATA)
 
     async def _one_by_one(self, envelope: Envelope, reset: bytes, mail: bytes, rcpt: bytes) -> None:
         if reset:
@@ -117,12 +118,12 @@ class Dialogue:
         if error := refused_sender(await self._answer(), envelope.sender):
             raise error
         self._write(rcpt)
-        if error := refused(await self._answer()):
+        if error := refused(await self._answer(), Stage.RCPT):
             raise error
         self._write(_DATA)
         reply = await self._answer()
         if reply.code != _GO_ON:
-            raise refusal(reply)
+            raise refusal(reply, Stage.DATA)
 
     def _reset(self, reply: Reply) -> None:
         if not reply.taken:
@@ -159,7 +160,7 @@ class Dialogue:
             early = wire.heard()
             wire.drop()
             if early and early.code >= 400:
-                raise refusal(early) from exc
+                raise refusal(early, Stage.DATA) from exc
             raise RelayError(f"the relay was lost within a message: {said(str(exc))}") from exc
         try:
             reply = await wire.reply(self._data_timeout_s)

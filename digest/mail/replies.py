@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from digest.domain.bounces import Stage
 from digest.errors import PermanentMailError, RecipientError, RelayError, TransientMailError
 from digest.mail.excerpts import plain, shortened
 
@@ -93,22 +94,21 @@ class ReplyReader:
             raise Garbled(f"a reply of more than {REPLY_BYTES_MOST // 1024} KB")
 
 
-def refused(reply: Reply) -> RecipientError | None:
-    """What a reply to RCPT, DATA or the message means for the recipient; None where it says yes.
+def refused(reply: Reply, stage: Stage) -> RecipientError | None:
+    """What a reply to RCPT or to the message means for the recipient; None where it says yes.
 
     Raises RelayError for one that says neither yes nor no.
     """
     if reply.taken:
         return None
-    return refusal(reply)
+    return refusal(reply, stage)
 
 
-def refusal(reply: Reply) -> RecipientError:
+def refusal(reply: Reply, stage: Stage) -> RecipientError:
     """The error that a reply is which did not say what was wanted."""
-    if 400 <= reply.code < 500:
-        return TransientMailError(reply.code, said(reply.text), status=reply.status)
-    if 500 <= reply.code < 600:
-        return PermanentMailError(reply.code, said(reply.text), status=reply.status)
+    kinds = {4: TransientMailError, 5: PermanentMailError}
+    if kind := kinds.get(reply.code // 100):
+        return kind(reply.code, said(reply.text), status=reply.status, stage=stage.value)
     raise RelayError(f"the relay answered nonsense: {reply.code} {said(reply.text)}")
 
 
@@ -123,7 +123,7 @@ def refused_sender(reply: Reply, sender: str) -> RecipientError | None:
             f"the relay takes no mail from {sender}: {reply.code} {said(reply.text)}; "
             "check sender.address and the smtp login"
         )
-    return refused(reply)
+    return refused(reply, Stage.MAIL)
 
 
 def said(text: str) -> str:

@@ -151,4 +151,4 @@ class Recorder:
 
 
 def _final(result: Failed | Deferred) -> Failed:
-    return Failed(code=result.code, reply=result.reply)
+    return Failed(code=result.code, reply=result.reply, stage=result.stage)

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from digest.domain.deliveries import Deferred, Failed, InDoubt, NotTried, Result, State
+from digest.domain.bounces import Stage
+from digest.domain.deliveries import Deferred, DeliveryId, Failed, InDoubt, NotTried, Result, State
 from digest.domain.limits import recipient_domain
 from digest.errors import (
     DigestError,
@@ -54,7 +55,7 @@ class Senders:
         self._begun = 0
         self._patient = 0  # waiting for their turn here
         self._again_at: datetime | None = None
-        self._unproven: list[tuple[Outgoing, Failed]] = []
+        self._unproven: list[tuple[DeliveryId, str, Failed]] = []
         self._workers = options.connections
         self._broken = False
         self._fed = False
@@ -89,13 +90,19 @@ class Senders:
             self._recorder.close()
 
     async def _may_approach(self) -> bool:
-        """Whether the relay may be used now: it does not rest, and a connection is left for us."""
-        found = await self._recorder.run(
-            partial(self._restraint.approach, insist=self._options.insist)
-        )
+        """Whether the relay may be used now: it does not rest, and a connection is left for us.
+
+        Who insists waits for another's probe, which may end a rest, as long as a lease.
+        """
+        approach = partial(self._restraint.approach, insist=self._options.insist)
+        until = self._post.wall() + self._options.lease
+        while (found := await self._recorder.run(approach)).paused_until and not self._stop():
+            if not self._options.insist or self._post.wall() >= until:
+                break
+            await asyncio.sleep(LOOK_S)
         if found.paused_until:
             self.summary.relay_error = (
-                f"the relay refused everything lately, so it is left alone until "
+                "the relay refused everything lately, so it is left alone until "
                 f"{found.paused_until:%H:%M:%S} UTC"
             )
         elif not self._restraint.seats:
@@ -348,18 +355,17 @@ class Senders:
         breaker = self._restraint.breaker
         judged = breaker.judged(result, domain=recipient_domain(outgoing.recipient))
         if isinstance(result, Failed) and isinstance(judged, Deferred):
-            self._unproven.append((outgoing, result))
+            self._unproven.append((outgoing.id, outgoing.recipient, result))
         if breaker.is_open:
             self.summary.relay_error = breaker.why
         return judged
 
     async def _settle_unproven(self) -> None:
-        """After a run in which the relay took mail, what it refused for good has failed."""
-        breaker = self._restraint.breaker
-        sound = breaker.proven and not breaker.is_open and not breaker.strikes
-        for outgoing, result in self._unproven:
-            if sound and await self._recorder.run(self._recorder.confirm, outgoing.id, result):
-                self.summary.move(State.DEFERRED, State.FAILED, outgoing.recipient, result.reply)
+        """After a run in which the relay proved sound, what it refused for good has failed."""
+        proven = self._restraint.breaker.proven
+        for number, recipient, result in self._unproven if proven else ():
+            if await self._recorder.run(self._recorder.confirm, number, result):
+                self.summary.move(State.DEFERRED, State.FAILED, recipient, result.reply)
 
     async def _send(
         self, connection: Connection, outgoing: Outgoing, content: bytes | DigestError
@@ -367,11 +373,13 @@ class Senders:
         if isinstance(content, DigestError):  # this one message cannot be made; the others go on
             return Failed(code=0, reply=str(content))
         try:
-            return await connection.send(outgoing.sender, outgoing.recipient, content)
+            return await connection.send(
+                outgoing.sender, outgoing.recipient, content, envelope_id=f"delivery-{outgoing.id}"
+            )
         except TransientMailError as exc:
-            return Deferred(code=exc.code, reply=exc.reply)
+            return Deferred(code=exc.code, reply=exc.reply, stage=Stage(exc.stage))
         except PermanentMailError as exc:
-            return Failed(code=exc.code, reply=exc.reply)
+            return Failed(code=exc.code, reply=exc.reply, stage=Stage(exc.stage))
         except InDoubtError as exc:
             return InDoubt(detail=str(exc))
         except RelayError as exc:
