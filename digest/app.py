@@ -6,26 +6,26 @@ import socket
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, make_url
 
 from digest.domain.schedule import Schedule
 from digest.domain.subscribers import Preferences, SubscriberId
-from digest.errors import ConfigError, InvalidInput
 from digest.services.subscribe import Keys
 from digest.settings import Loaded, Settings, with_secrets
 from digest.store.database import open_engine
 from digest.store.version import is_newest
 
 if TYPE_CHECKING:
-    from digest.domain.limits import Limits
-    from digest.mail.transport import Relay
+    from digest.mail.mailboxes import Mails
+    from digest.services.bounce import Means
     from digest.services.collect import PlannedSource
     from digest.services.compose import Composed, Composer
     from digest.services.deliver import Delivered
     from digest.services.mailroom import Mailroom
+    from digest.services.postbox import Summary
     from digest.services.trial import Trial
     from digest.sources.http import HttpClient
 
@@ -140,33 +140,39 @@ class App:
         """Puts mails into words and bytes. Raises ConfigError where no sender is set, and for a key
         or a colour that cannot be used.
         """
-        from digest.mail.keys import load_signer, signing_domain
-        from digest.mail.links import Site
-        from digest.mail.render import Renderer
-        from digest.mail.theme import Theme
-        from digest.mail.tokens import Tokens
-        from digest.mail.views import Identity
-        from digest.returns import verp_of
-        from digest.services.mailroom import Mailroom
+        from digest import parts
 
-        settings, address = self.settings, self._sender_address
-        dkim, folder = settings.dkim, settings.templates.folder
-        signer = load_signer(
-            signing_domain(dkim.domain, address),
-            dkim.selector,
-            self.loaded.file(dkim.key_file),
-            dkim.ed25519_selector,
-            self.loaded.file(dkim.ed25519_key_file),
-        )
-        return Mailroom(
-            renderer=Renderer(self.loaded.file(folder), Theme(**settings.theme.model_dump())),
-            tokens=Tokens(self.secrets.secret_keys),
-            site=Site(url=settings.site.url or None),
-            identity=Identity(**settings.sender.model_dump()),
-            signer=signer,
-            verp=verp_of(self),
-            leave_at=settings.bounces.address,
-        )
+        return parts.mailroom(self.loaded, self.secrets.secret_keys)
+
+    @property
+    def means(self) -> "Means":
+        """What returned mail is proved and judged by."""
+        from digest import parts
+
+        return parts.means(self.settings, self.secrets.secret_keys, self.keys)
+
+    @property
+    def mailbox(self) -> "Mails":
+        """The mails of the watched mailbox that are not done with. Raises ConfigError without one."""
+        from digest import parts
+
+        return parts.mailbox(self.loaded)
+
+    @property
+    def watches_mailbox(self) -> bool:
+        """Whether a mailbox is to be watched."""
+        from digest import parts
+
+        return parts.watches_mailbox(self.settings)
+
+    def read_mailbox(self, stop: Callable[[], bool] = lambda: False) -> "Summary":
+        """Read the watched mailbox once and do what follows.
+
+        Raises ConfigError where none is set, MailError where it cannot be read.
+        """
+        from digest.services.postbox import read_mailbox
+
+        return read_mailbox(self.engine, self.mailbox, self.means, self.clock, stop)
 
     def compose(self, *, stop: Callable[[], bool] = lambda: False) -> "Composed":
         """Digests of who is due into the ledger."""
@@ -186,7 +192,7 @@ class App:
 
         `insist` tries also a relay that is given a rest.
         """
-        from digest.returns import refused_of
+        from digest import parts
         from digest.services.deliver import DeliverOptions, Post, deliver
 
         delivery = self.settings.delivery
@@ -198,17 +204,17 @@ class App:
             pepper=self.pepper,
             limit=limit,
             only=tuple(only),
-            limits=self.limits,
+            limits=parts.limits(self.settings),
             give_up_after=timedelta(hours=delivery.give_up_hours),
             insist=insist,
         )
         post = Post(
             engine=self.engine,
-            relay=self._relay,
+            relay=partial(parts.relay, self.loaded),
             mailroom=self.mailroom,
             clock=self.clock,
             wall=lambda: datetime.now(UTC),
-            refused=refused_of(self),
+            refused=parts.refusals(self.settings, self.keys, self.clock),
         )
         return deliver(post, options, stop)
 
@@ -216,32 +222,18 @@ class App:
         self, emails: Sequence[str], digest_on: date | None, *, dry_run: bool = False
     ) -> "list[Trial]":
         """Send these subscribers test copies of their digest; the store is only read."""
+        from digest import parts
         from digest.services.preview import Desk
         from digest.services.trial import Bench, send_copies
 
         bench = Bench(
             desk=Desk(engine=self.engine, composer=self.composer, mailroom=self.mailroom),
-            relay=self._relay,
-            sender=self.settings.bounces.address or self._sender_address,
+            relay=partial(parts.relay, self.loaded),
+            sender=self.settings.bounces.address or parts.sender_address(self.settings),
             pepper=self.pepper,
             mark=lambda: secrets.token_hex(20),
         )
         return send_copies(bench, emails, self.clock(), digest_on, dry_run=dry_run)
-
-    @property
-    def limits(self) -> "Limits":
-        """The limits of sending. Raises ConfigError for a rate or a domain that is none."""
-        from digest.domain.limits import Limits, Rate
-
-        limits = self.settings.limits
-        try:
-            return Limits.of(
-                Rate(per_second=limits.per_second, per_hour=limits.per_hour),
-                {name: Rate(**rate.model_dump()) for name, rate in limits.domains.items()},
-                limits.connections,
-            )
-        except InvalidInput as exc:
-            raise ConfigError(f"limits: {exc}") from exc
 
     @property
     def mail_domain(self) -> str:
@@ -254,31 +246,3 @@ class App:
     @property
     def _secret(self) -> str:
         return self.secrets.secret_keys[0]
-
-    @property
-    def _sender_address(self) -> str:
-        address = self.settings.sender.address
-        if not address:
-            raise ConfigError(
-                "sender.address is not set: write the address the mails come from into config.toml"
-            )
-        return address
-
-    def _relay(self) -> "Relay":
-        from digest.mail.transport import Relay, RelaySettings
-
-        smtp = self.settings.smtp
-        return Relay(
-            RelaySettings(
-                host=smtp.host,
-                port=smtp.effective_port,
-                security=smtp.security,
-                username=smtp.username or None,
-                password=smtp.password or None,
-                connections=smtp.connections,
-                timeout_s=smtp.timeout_s,
-                data_timeout_s=smtp.data_timeout_s,
-                local_hostname=smtp.local_hostname or None,
-                ca_file=str(ca_file) if (ca_file := self.loaded.file(smtp.ca_file)) else None,
-            )
-        )

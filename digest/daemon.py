@@ -13,7 +13,6 @@ from types import FrameType
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from digest import returns
 from digest.app import App
 from digest.errors import DigestError
 from digest.services.collect import collect, due_sources
@@ -63,7 +62,7 @@ class Daemon:
         scheduler = BackgroundScheduler(timezone="UTC")
         tick_s = self._app.settings.daemon.tick_s
         jobs = [(self.tick, tick_s), (self.deliver, tick_s)]  # a slow source keeps no mail waiting
-        if returns.is_configured(self._app):
+        if self._app.watches_mailbox:
             jobs.append((self.returns, 60 * self._app.settings.bounces.every_minutes))
         for job, every_s in jobs:
             # no grace limit: a tick that comes late is as good as one in time; missed ones are one
@@ -144,7 +143,7 @@ class Daemon:
             log.warning("not delivered", email=email, problem=problem)
 
     def _returns(self) -> None:
-        summary = returns.watch(self._app, self._stop.is_set)
+        summary = self._app.read_mailbox(self._stop.is_set)
         if summary.read:
             log.info("returned", **{k.replace(" ", "_"): n for k, n in summary.counts.items()})
         for name, problem in summary.problems:

@@ -42,12 +42,11 @@ def read(
 
     Example: digest bounces read returned.mbox --dry-run
     """
-    from digest.returns import means_of
     from digest.services.postbox import Summary, read_mails
 
     app = open_app(now, dry_run=dry_run)
     mails = _mails(app, files or [])
-    told = read_mails(app.engine, mails, means_of(app), app.clock, dry_run=dry_run)
+    told = read_mails(app.engine, mails, app.means, app.clock, dry_run=dry_run)
     summary = Summary()
     if as_json:
         emit_json(_object(one) for one in _counted(told, summary))
@@ -101,10 +100,9 @@ def list_(
 
 def _mails(app: "App", files: list[Path]) -> "Mails":
     from digest.mail.mailboxes import in_files, in_stream
-    from digest.returns import mailbox_of
 
     if not files and (sys.stdin.isatty() or not _has_input()):
-        yield from mailbox_of(app)
+        yield from app.mailbox
         return
     for path in files or [Path("-")]:
         if str(path) == "-":

@@ -20,6 +20,7 @@ class SmtpSettings(Section):
     username: str = ""
     password: str = Field(default="", repr=False)
     connections: int = Field(default=4, ge=1, le=100)
+    messages_per_connection: int = Field(default=0, ge=0, le=1_000_000)
     ca_file: str = ""
     local_hostname: str = ""
     timeout_s: float = Field(default=60.0, gt=0)
