@@ -22,9 +22,13 @@ def safe_url(url: str | None) -> str | None:
     Characters outside ASCII are percent-encoded; an address with white space, quotes or control
     characters in it is refused, not mended.
     """
-    if url and len(url) <= LONGEST and _PLAIN.fullmatch(url):
-        return url
-    if not url or len(url) > LONGEST or any(c in _FORBIDDEN or c < " " or c == "\x7f" for c in url):
+    if not url or len(url) > LONGEST:
+        return None
+    return url if _PLAIN.fullmatch(url) else _checked(url)
+
+
+def _checked(url: str) -> str | None:
+    if any(c in _FORBIDDEN or c < " " or c == "\x7f" for c in url):
         return None
     try:
         parts = urlsplit(url)

@@ -6,7 +6,7 @@ the same bytes at every try, so that a receiver can fold what came twice.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from hashlib import sha256
 from typing import Protocol
@@ -18,7 +18,7 @@ from digest.domain.digests import Digest
 from digest.domain.editions import EditionId
 from digest.domain.papers import Paper, PaperId
 from digest.domain.subscribers import Subscriber
-from digest.errors import DigestError, MailError, NotFound
+from digest.errors import ConfigError, DigestError, InvalidInput, MailError, NotFound
 from digest.mail import message, views
 from digest.mail.links import Site, unsubscribe_mailto
 from digest.mail.render import Rendered, Renderer
@@ -104,8 +104,14 @@ class Mailroom:
         return self._identity.address
 
     def check(self) -> None:
-        """Raise TemplateError before the first mail when a template is wrong."""
+        """Raise TemplateError before the first mail when a template is wrong, and ConfigError when
+        what is known of the sender cannot stand in a mail.
+        """
         self._renderer.check()
+        try:
+            message.compose(self._sample())
+        except InvalidInput as exc:
+            raise ConfigError(f"[sender] or site.url cannot be used in a mail: {exc}") from exc
 
     def outgoing(self, session: Session, rows: Sequence[Claimed]) -> list[Outgoing]:
         """The claimed rows as messages to send, in their order; the papers are read at once."""
@@ -182,6 +188,20 @@ class Mailroom:
 
     def _token(self, purpose: Purpose, order: Order) -> str:
         return self._tokens.sign(purpose, str(order.subscriber.id), order.queued_at)
+
+    def _sample(self) -> message.Letter:
+        identity = self._identity
+        return message.Letter(
+            sender=message.Mailbox(address=identity.address, name=identity.name),
+            recipient=self._leave_at,
+            subject=identity.name,
+            text="",
+            html=None,
+            message_id="<sample@example.com>",
+            date=datetime(2026, 1, 1, tzinfo=UTC),
+            reply_to=identity.reply_to or None,
+            mailing_list=self._list(views.Manage()),
+        )
 
     def _letter(self, order: Order, rendered: Rendered, manage: views.Manage) -> message.Letter:
         identity, listed = self._identity, order.kind is not MailKind.CONFIRM

@@ -22,6 +22,7 @@ from digest.mail.message import (
     compose,
     wire_address,
 )
+from digest.mail.quoted import quoted
 
 ONE_OF_EACH = ("From", "To", "Subject", "Date", "Message-ID", "MIME-Version")
 
@@ -123,6 +124,56 @@ def test_one_click_is_promised_only_over_https(url: str | None) -> None:
     mail = parsed(compose(a_letter(unsubscribe_url=url)))
     assert mail["List-Unsubscribe-Post"] is None
     assert "mailto:papers@example.org" in mail["List-Unsubscribe"]
+
+
+class Stamp:
+    """Signs with the lengths of what it was given."""
+
+    def sign(self, head: bytes, body: bytes, at: datetime) -> bytes:
+        self.given = (head, body, at)
+        return f"X-Stamp: {len(head)} {len(body)}\r\n".encode()
+
+
+@pytest.mark.parametrize("html", [None, "<p>Hi</p>"])
+def test_the_signer_gets_what_is_sent_and_stands_before_it(html: str | None) -> None:
+    stamp, letter = Stamp(), a_letter(html=html)
+    message = compose(letter, stamp)
+    head, body, at = stamp.given
+    assert message == f"X-Stamp: {len(head)} {len(body)}\r\n".encode() + head + b"\r\n" + body
+    assert message.endswith(compose(letter))
+    assert head.endswith(b"\r\n")
+    assert b"\r\n\r\n" not in head
+    assert at == letter.date
+
+
+@pytest.mark.parametrize("text", ["", "\n", "Hi", "Hi\n", "Hi\n\n\n", "Hi \n \n", "\r\n"])
+def test_a_body_ends_with_one_line_break_and_no_empty_line(text: str) -> None:
+    message = compose(a_letter(text=text, html=None))
+    body = message.partition(b"\r\n\r\n")[2]
+    assert re.search(rb"[^\r\n]\r\n\Z", body)
+    read = email.message_from_bytes(message).get_payload(decode=True)
+    assert isinstance(read, bytes)
+    assert read.decode().replace("\r\n", "\n") == text.replace("\r\n", "\n")
+
+
+def test_parts_that_are_encoded_already_are_taken_as_they_are() -> None:
+    letter = a_letter()
+    encoded = a_letter(text=quoted(letter.text), html=quoted(letter.html))
+    assert compose(encoded) == compose(letter)
+
+
+def test_equal_instants_keep_their_own_offsets() -> None:
+    tokyo = datetime(2026, 3, 12, 17, tzinfo=timezone(timedelta(hours=9)))
+    assert tokyo == a_letter().date
+    assert parsed(compose(a_letter()))["Date"].endswith("08:00:00 +0000")
+    assert parsed(compose(a_letter(date=tokyo)))["Date"].endswith("17:00:00 +0900")
+
+
+def test_a_long_address_goes_on_a_line_of_its_own() -> None:
+    box = Mailbox(name="Trending papers of the week", address=f"{'a' * 60}@example.org")
+    message = compose(a_letter(sender=box))
+    assert b"From: Trending papers of the week\r\n <aaa" in message
+    assert parsed(message)["From"].addresses[0].addr_spec == box.address
 
 
 def test_a_confirmation_carries_no_list_headers() -> None:

@@ -354,9 +354,35 @@ def test_the_operators_template_wins_and_is_inlined_too(tmp_path: Path) -> None:
     assert re.search(r'<p class="day" style="[^"]+">Hi Thursday', body)
 
 
+def test_an_override_of_a_paper_alone_stands_in_the_built_in_digest(tmp_path: Path) -> None:
+    written(
+        tmp_path, "digest/paper.html", '<p class="s">{{ paper.rank }}: {{ paper.title_text }}</p>'
+    )
+    renderer = Renderer(tmp_path)
+    renderer.check()
+    rendered = renderer.render(a_digest_view(a_rich_paper(1), a_rich_paper(2)))
+    seen = html_of(rendered)
+    assert "2: Tidepool 2: Continual Learning" in seen.text
+    assert "Why you get this: ada@example.com" in seen.text
+    assert re.search(r'<p [^>]*style="[^"]+">2: Tidepool', rendered.html or "")
+    assert "Ada Lovelace, Alan Turing" in flat(rendered.text)
+
+
+def test_an_operators_own_design_may_ask_anything_of_the_words(tmp_path: Path) -> None:
+    text = (
+        "{{ frame.recipient|upper }} {{ frame.interests|first|length }}"
+        "{% for paper in mail.papers %} {{ paper.title_text|reverse }}{% endfor %}"
+        "{{ mail.entries[0] }}"
+    )
+    rendered = Renderer(written(tmp_path, "digest/body.txt", text)).render(a_digest_view())
+    assert rendered.text.startswith("ADA@EXAMPLE.COM 18 gnittegroF yb gninraeL")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "line"),
     [
+        ("digest/paper.html", "<p>\n{{ paper.nothing }}\n</p>", 2),
+        ("digest/paper.txt", "a\n\n{% for %}", 3),
         ("digest/body.html", "<p>\n{% if %}\n</p>", 2),
         ("digest/body.txt", "a\nb\n{{ mail.no_such_thing }}", 3),
         ("confirm/body.html", "<p>\n\n{{ nobody }}</p>", 3),

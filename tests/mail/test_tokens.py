@@ -3,13 +3,19 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from itsdangerous import TimestampSigner
+from itsdangerous.encoding import base64_encode
 
 from digest.domain.papers import PaperId
 from digest.errors import BadToken, ConfigError, ExpiredToken
+from digest.mail import links
 from digest.mail.links import Site, safe_url, unsubscribe_mailto
 from digest.mail.tokens import Purpose, Tokens
 
 NOW = datetime(2026, 3, 12, 8, tzinfo=UTC)
+KEYS = st.text("abcdef-", min_size=8, max_size=40)
 OLD, NEW = "old-key-old-key-old", "new-key-new-key-new"
 
 
@@ -43,6 +49,25 @@ def test_an_old_token_is_told_apart_from_a_forged_one() -> None:
     with pytest.raises(ExpiredToken):
         tokens.read(Purpose.CONFIRM, token, late, timedelta(days=7))
     assert tokens.read(Purpose.CONFIRM, token, late) == "12"
+
+
+@given(st.text(max_size=40), st.sampled_from(Purpose), st.lists(KEYS, min_size=1, max_size=3))
+def test_tokens_are_what_itsdangerous_signs(
+    payload: str, purpose: Purpose, keys: list[str]
+) -> None:
+    class Dated(TimestampSigner):
+        def get_timestamp(self) -> int:
+            return int(NOW.timestamp())
+
+    signer = Dated(keys[::-1], salt=f"digest.{purpose}")
+    expected = signer.sign(base64_encode(payload.encode("utf-8"))).decode()
+    assert Tokens(keys).sign(purpose, payload, NOW) == expected
+    assert Tokens(keys).read(purpose, expected, NOW) == payload
+
+
+@given(st.from_regex(links._PLAIN, fullmatch=True))
+def test_plain_addresses_are_links_by_the_long_way_too(url: str) -> None:
+    assert links._checked(url) == url
 
 
 @pytest.mark.parametrize("token", ["", ".", "a.b.c", "MTI", "\x00", "ü.ü.ü", "x" * 5000])

@@ -1,0 +1,29 @@
+"""Wrapping, beside the standard library's."""
+
+from textwrap import fill
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.mail.wrapping import COLUMNS, wrapped
+
+WORDS = st.lists(st.text("abcdé-", min_size=1, max_size=90), max_size=40)
+INDENTS = st.integers(0, 8)
+
+
+@given(WORDS, INDENTS, st.none() | INDENTS)
+def test_words_are_wrapped_as_textwrap_does(words: list[str], rest: int, first: int | None) -> None:
+    text = " ".join(words)
+    assert wrapped(text, rest, first) == fill(
+        text,
+        COLUMNS,
+        initial_indent=" " * (rest if first is None else first),
+        subsequent_indent=" " * rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def test_line_breaks_and_tabs_count_as_spaces_and_others_do_not() -> None:
+    assert wrapped("one\ntwo\t three") == "one two three"
+    assert wrapped("10\u00a0km " * 14).count("\u00a0") == 14
