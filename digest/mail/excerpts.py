@@ -140,11 +140,11 @@ def summary(abstract: str, words: tuple[str, ...], most: int, *, title: str = ""
     the name that `title` gives it before a colon) or tells what came of it. Sentences that do not
     follow one another are joined by an ellipsis; a best sentence that is too long is cut.
     """
-    sentences = split_sentences(plain(abstract))
+    sentences, worth = _weighed(abstract, title, most)
     if not sentences:
         return ""
-    judge = _Judge(pattern=_any_of(words), name=_name_in(title), most=most)
-    scores = [judge.score(sentence, index) for index, sentence in enumerate(sentences)]
+    pattern = _any_of(words)
+    scores = [own + _held(pattern, said) for said, own in zip(sentences, worth, strict=True)]
     ranked = sorted(range(len(sentences)), key=lambda i: (-scores[i], i))
     chosen = _chosen(sentences, scores, ranked, most)
     return shortened(_joined(sentences, chosen), most)
@@ -182,26 +182,28 @@ def split_sentences(text: str) -> list[str]:
     return sentences
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Judge:
-    pattern: re.Pattern[str] | None
-    name: re.Pattern[str] | None
-    most: int
+@lru_cache(maxsize=4_096)
+def _weighed(abstract: str, title: str, most: int) -> tuple[list[str], list[float]]:
+    """The sentences of an abstract, and what each tells whoever reads it."""
+    sentences, name = split_sentences(plain(abstract)), _name_in(title)
+    return sentences, [_worth(said, index, name, most) for index, said in enumerate(sentences)]
 
-    def score(self, sentence: str, index: int) -> float:
-        """How much the sentence tells; above `WORTH` it may stand beside the best one."""
-        found = (
-            {m.group().casefold() for m in self.pattern.finditer(sentence)} if self.pattern else ()
-        )
-        named = self.name is not None and self.name.search(sentence)
-        score = 2.0 * min(len(found), 2) + 2.5 * bool(_ANNOUNCES.search(sentence))
-        score += 1.2 * bool(_NEW.search(sentence)) + 1.0 * bool(_OURS.search(sentence))
-        score += 0.9 * bool(named) + 0.9 * bool(_RESULT.search(sentence))
-        score += 0.6 * bool(_FIGURE.search(sentence))
-        score -= 2.0 * bool(_BESIDES.search(sentence)) + 0.8 * bool(_BACKGROUND.search(sentence))
-        score -= 1.5 * bool(_LEANS.search(sentence))
-        score -= 4.0 * bool(_ADDRESS.search(sentence)) + 2.0 * (len(sentence) < 40)
-        return score - 0.05 * index - max(0, len(sentence) - self.most) / 150
+
+def _held(pattern: re.Pattern[str] | None, sentence: str) -> float:
+    """What the reader's own words in it add."""
+    found = {m.group().casefold() for m in pattern.finditer(sentence)} if pattern else ()
+    return 2.0 * min(len(found), 2)
+
+
+def _worth(sentence: str, index: int, name: re.Pattern[str] | None, most: int) -> float:
+    """How much a sentence tells; above `WORTH` it may stand beside the best one."""
+    score = 2.5 * bool(_ANNOUNCES.search(sentence)) + 1.2 * bool(_NEW.search(sentence))
+    score += 1.0 * bool(_OURS.search(sentence)) + 0.9 * bool(name and name.search(sentence))
+    score += 0.9 * bool(_RESULT.search(sentence)) + 0.6 * bool(_FIGURE.search(sentence))
+    score -= 2.0 * bool(_BESIDES.search(sentence)) + 0.8 * bool(_BACKGROUND.search(sentence))
+    score -= 1.5 * bool(_LEANS.search(sentence))
+    score -= 4.0 * bool(_ADDRESS.search(sentence)) + 2.0 * (len(sentence) < 40)
+    return score - 0.05 * index - max(0, len(sentence) - most) / 150
 
 
 def _name_in(title: str) -> re.Pattern[str] | None:
