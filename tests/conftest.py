@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-pytest_plugins = ["tests.stores", "tests.commands", "tests.postfix"]
+pytest_plugins = ["tests.stores", "tests.commands", "tests.moody", "tests.postfix"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
