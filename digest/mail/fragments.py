@@ -39,24 +39,28 @@ class Filling(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fragment:
-    """What one template printed, encoded: a piece, a hole, a piece and so on, at last a piece.
+    """What one template printed, encoded: its first piece, and each hole with the piece after it.
 
     `size` counts the octets of the pieces when read.
     """
 
-    pieces: tuple[Quoted, ...]
-    holes: tuple[Mark, ...]
+    first: Quoted
+    rest: tuple[tuple[Mark, Quoted], ...]
     size: int
+
+    @property
+    def kept_octets(self) -> int:
+        """How many octets its pieces have as encoded."""
+        return len(self.first) + sum(len(after) for _, after in self.rest)
 
     def filled(self, fillings: Mapping[Mark, Filling]) -> Filling:
         """The whole, as what can fill a hole in its turn."""
-        pieces, size = self.pieces, self.size
-        parts: list[bytes] = [pieces[0]]
-        add = parts.append
-        for place, hole in enumerate(self.holes, start=1):
-            quoted, octets = fillings[hole]
+        parts: list[bytes] = [self.first]
+        size, add = self.size, parts.append
+        for mark, after in self.rest:
+            quoted, octets = fillings[mark]
             add(quoted)
-            add(pieces[place])
+            add(after)
             size += octets
         return Filling(Quoted(b"".join(parts)), size)
 
@@ -85,8 +89,9 @@ def fragment(
     told, holes = found[::2], tuple(map(Mark, found[1::2]))
     if len(told) == len(holes) or not set(holes) <= set(marks):
         raise StrayMark
-    size = sum(map(octets, told))
-    return Fragment(pieces=tuple(map(encode, told)), holes=holes, size=size)
+    first, *others = map(encode, told)
+    rest = tuple(zip(holes, others, strict=True))
+    return Fragment(first=first, rest=rest, size=sum(map(octets, told)))
 
 
 def filling(told: str) -> Filling:
@@ -149,4 +154,4 @@ class Shelf:
 
 
 def _cost(kept: Entry) -> int:
-    return _OWN_COST + sum(map(len, kept.html.pieces)) + sum(map(len, kept.text.pieces))
+    return _OWN_COST + kept.html.kept_octets + kept.text.kept_octets

@@ -6,7 +6,7 @@ the same bytes at every try, so that a receiver can fold what came twice.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from hashlib import sha256
 from typing import Protocol
@@ -218,7 +218,7 @@ class Mailroom:
             mailing_list=self._list(manage) if listed else None,
             unsubscribe_url=manage.unsubscribe_url if listed else None,
             unsubscribe_mailto=manage.unsubscribe_mailto if listed else None,
-            feedback_id=_feedback_id(order, _domain(identity.address)),
+            feedback_id=_feedback_id(order.queued_at.date(), order.kind, identity.address),
         )
 
     def _list(self, manage: views.Manage) -> message.ListInfo:
@@ -245,15 +245,13 @@ def _written_to(contact: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _sender_id(domain: str) -> str:
-    return f"tp{sha256(domain.encode()).hexdigest()[:10]}"
-
-
-def _feedback_id(order: Order, domain: str) -> str:
+def _feedback_id(day: date, kind: MailKind, address: str) -> str:
     """Day, kind and domain, by which Gmail's Postmaster Tools count complaints, and last the sender
     in 5 to 15 characters (support.google.com/mail/answer/6254652).
     """
-    return f"{order.queued_at:%Y%m%d}:{order.kind.value}:{domain}:{_sender_id(domain)}"
+    domain = _domain(address)
+    sender = f"tp{sha256(domain.encode()).hexdigest()[:10]}"
+    return f"{day:%Y%m%d}:{kind.value}:{domain}:{sender}"
 
 
 def _order(row: Claimed, considered: int | None) -> Order:

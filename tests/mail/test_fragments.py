@@ -248,6 +248,6 @@ def test_the_shelf_tells_views_and_levels_apart() -> None:
     shelf.keep(view, 3, entry("bare"))
     kept = shelf.get(view, 3)
     assert kept is not None
-    assert words(kept.text.pieces[0]) == "bare"
+    assert words(kept.text.first) == "bare"
     assert shelf.get(view, 1) is None
     assert shelf.get(object(), 0) is None
