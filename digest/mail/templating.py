@@ -52,11 +52,10 @@ class InliningLoader(FileSystemLoader):
 
 
 def is_own_design(override: Path) -> bool:
-    """Whether the operator's folder holds more than templates of single papers."""
-    return any(
-        path.is_file() and path.parent.name + "/" + path.stem != "digest/paper"
-        for path in override.rglob("*")
-    )
+    """Whether the operator's folder changes what stands around the papers of a digest."""
+    own = (override / "mail/digest/body.html", override / "mail/digest/body.txt")
+    parts = override / "mail/_parts"
+    return any(path.is_file() for path in (*own, *parts.glob("*.html"), *parts.glob("*.txt")))
 
 
 def environment(override: Path | None = None, theme: Theme | None = None) -> Environment:

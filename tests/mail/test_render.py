@@ -378,6 +378,13 @@ def test_an_operators_own_design_may_ask_anything_of_the_words(tmp_path: Path) -
     assert rendered.text.startswith("ADA@EXAMPLE.COM 18 gnittegroF yb gninraeL")
 
 
+@pytest.mark.parametrize("name", ["layout.html", "interests.txt"])
+def test_a_changed_part_may_ask_anything_of_the_words_too(tmp_path: Path, name: str) -> None:
+    text = '<html><body class="page">{{ frame.recipient|length }}</body></html>'
+    rendered = Renderer(written(tmp_path, f"_parts/{name}", text)).render(a_digest_view())
+    assert ">15</body>" in (rendered.html if name == "layout.html" else rendered.text)  # type: ignore[operator]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "line"),
     [
