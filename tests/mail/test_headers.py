@@ -72,7 +72,9 @@ def test_long_text_in_ascii_is_folded_and_not_encoded() -> None:
 
 
 def test_the_shorter_of_the_two_encodings_is_taken() -> None:
-    assert unstructured("10 papers for you: Grüße", "Subject").startswith("=?utf-8?q?10_")
+    assert unstructured("10 papers for you: Grüße from the sea", "Subject").startswith(
+        "=?utf-8?q?10_"
+    )
     assert unstructured("深い学び", "Subject").startswith("=?utf-8?b?")
 
 
