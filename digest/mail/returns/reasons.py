@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from digest.domain.bounces import BounceKind, Stage, classify, status_of
+from digest.domain.bounces import BounceKind, Stage, classify, status_of, tells_why
+from digest.mail.returns.addresses import ADDRESS
 
 _DETAIL_MOST = 500
 _READ_MOST = 6_000
@@ -21,6 +22,7 @@ _STAGES = re.compile(
     r"|while performing the he)",
     re.IGNORECASE,
 )
+_SUBJECT_LINE = re.compile(r"(?im)^[ \t>]*(?:subject|betreff|objet|asunto|oggetto|件名)[ \t]*:.*$")
 _TYPED = re.compile(r"^\s*[\w-]{1,30}\s*;\s*")
 
 
@@ -35,15 +37,22 @@ class Reason:
 
 def reason_in(text: str) -> Reason:
     """The reason given in free text: the server's reply if one is quoted, else all that is said."""
-    said = text[:_READ_MOST]
+    said = _SUBJECT_LINE.sub("", text[:_READ_MOST])  # the original's, in Exchange's notices
     reply = _REPLY.search(said)
     if not reply:
-        return _reason(0, said, said, stage_in(said))
+        return _reason(0, _told(said), said, stage_in(said))
     quoted = said[reply.start() :].split("\n\n")[0]
     stage = stage_in(said[: reply.start()], last=True)
     if stage is Stage.UNKNOWN:
         stage = stage_in(said[reply.start() :])
     return _reason(int(reply[1]), quoted, quoted, stage)
+
+
+def _told(said: str) -> str:
+    """What follows the first address, where that gives a reason: before it stands a set text."""
+    named = ADDRESS.search(said)
+    rest = said[named.start() :] if named else ""
+    return rest if tells_why(rest) else said
 
 
 def reason_of(status: str, diagnostic: str, notice: str) -> Reason:
@@ -55,7 +64,7 @@ def reason_of(status: str, diagnostic: str, notice: str) -> Reason:
         return _reason(code, f"{status} {said}", said or status, Stage.UNKNOWN)
     own = status_of(said.lower())
     words = said if own and own[2] else f"{status} {said}"
-    if said:
+    if said and (tells_why(said) or (own and own[2]) or not tells_why(notice)):
         return _reason(code, words, said, stage_in(notice))
     told = reason_in(notice)
     found = _reason(0, f"{status} {told.detail}", told.detail or status, stage_in(notice))
