@@ -70,7 +70,7 @@ _POSTFIX = re.compile(r"\brecipient (?:address )?rejected\b:?")  # any reason ma
 # NTT docomo says so, without an enhanced code, of living users who refuse a sender's domain.
 # Likewise of the message, once the server has taken the recipient.
 _TERSE = re.compile(r"\bunknown user|user unknown|no such user")
-_REFUSED_BY_USER = re.compile(r"(?:^|\b5\d\d[\s-]+['\"]?)unknown user\b")
+_REFUSED_BY_USER = re.compile(r"(?:^|\b5\d\d[\s-]+['\"]?)unknown user\b(?!:)")
 
 
 def classify(code: int, reply: str, *, stage: Stage = Stage.UNKNOWN) -> BounceKind:

@@ -85,7 +85,8 @@ James | 554 Unknown local user: a@b.org
 Haraka | 550 I cannot deliver mail for <a@b.org>: no such user
 Haraka | 550 Domain not in use
 Haraka | 550 This domain is not in use
-Synchronet | 550 Unknown User: a@b.org @rcpt
+Synchronet | 550 Unknown User: a@b.org
+IMail | Unknown user: a@b.org
 XMail | 550 Mailbox unavailable <a@b.org>
 XMail | 550 Account not available <a@b.org> @rcpt
 SurgeMail | 550 a@b.org is not a valid mailbox
