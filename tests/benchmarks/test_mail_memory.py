@@ -9,20 +9,19 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.benchmarks.mail.runs import DELIVER, environment
+from tests.benchmarks.mail.runs import DELIVER, Cost, children_cpu_s, environment, told
 from tests.benchmarks.mail.servers import sink
 from tests.benchmarks.mail.world import Ledgers, sent
 
 MAILS = int(os.environ.get("DIGEST_BENCH_MAILS", "20000"))
 PROCESSES = 2
 EVERY_S = 1.0
-SETTLED = 0.3  # the part of a run after which nothing is loaded any more
+TOLD = 10
 BAR_MB = 300
 
-Samples = dict[int, list[tuple[float, float]]]  # process → (seconds, MB resident)
+Samples = dict[int, list[float]]  # process → MB resident, one a second
 
 
 @pytest.mark.bench
@@ -30,11 +29,16 @@ def test_memory_stays_flat(ledgers: Ledgers, signing_key: Path, tmp_path: Path) 
     store = ledgers.sqlite(MAILS)
     with sink() as port:
         settings = environment(store, port, tmp_path, 10, signing_key)
+        cpu = children_cpu_s()
         samples, wall = _watched(settings, tmp_path)
-    print(f"\n{MAILS:,} mails in {wall:.0f} s by {PROCESSES} processes (bar {BAR_MB} MB, flat)")
-    for number, taken in sorted(samples.items()):
-        peak = max(mb for _, mb in taken)
-        print(f"process {number}: peak {peak:.0f} MB, {_growth(taken, wall):+.2f} MB per 10,000")
+        cost = Cost(messages=MAILS, cpu_s=children_cpu_s() - cpu, wall_s=wall)
+    print()
+    told(f"a long ledger on SQLite, {PROCESSES} processes, start-up and all", cost)
+    for taken in samples.values():
+        if len(taken) > TOLD:
+            peak = max(taken)
+            told_at = " ".join(f"{mb:4.0f}" for mb in _over_time(taken))
+            print(f"  a process: peak {peak:.0f} MB (bar {BAR_MB}, flat); over time {told_at}")
     assert sent(store) == MAILS
 
 
@@ -47,7 +51,7 @@ def _watched(settings: dict[str, str], folder: Path) -> tuple[Samples, float]:
         while process.poll() is None:
             for number in (process.pid, *_children(process.pid)):
                 if mb := _resident_mb(number):
-                    samples[number].append((time.perf_counter() - began, mb))
+                    samples[number].append(mb)
             time.sleep(EVERY_S)
     assert process.returncode == 0, (folder / "said").read_text()
     return samples, time.perf_counter() - began
@@ -70,10 +74,6 @@ def _resident_mb(number: int) -> float:
     return int(found[0]) / 1024 if found else 0.0
 
 
-def _growth(taken: list[tuple[float, float]], wall: float) -> float:
-    """MB per 10,000 mails of the run, once it has settled."""
-    late = [(at, mb) for at, mb in taken if at > SETTLED * wall]
-    if len(late) < 3:
-        return 0.0
-    per_second = float(np.polyfit(*zip(*late, strict=True), 1)[0])
-    return per_second * wall / MAILS * 10_000
+def _over_time(taken: list[float]) -> list[float]:
+    """The memory after each tenth of the run."""
+    return [taken[(len(taken) - 1) * part // TOLD] for part in range(1, TOLD + 1)]

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -26,22 +26,45 @@ from tests.postgres import running_server
 
 EVERY_S = 0.001
 SHOWN = 40
-WAITS = ("wait", "_worker")  # as threads of a pool do that have nothing to do
-Places = Counter[str]
+Places = defaultdict[str, float]
+
+
+class Threads:
+    """How much CPU each thread has used since the last look."""
+
+    def __init__(self) -> None:
+        self._used: dict[int, float] = {}
+
+    def spent(self) -> dict[int, float]:
+        """Seconds by thread."""
+        return {ident: self._since(ident) for ident in sys._current_frames()}
+
+    def _since(self, ident: int) -> float:
+        used = time.clock_gettime(time.pthread_getcpuclockid(ident))
+        before, self._used[ident] = self._used.get(ident, used), used
+        return used - before
 
 
 @contextmanager
 def sampled(own: Places, whole: Places) -> Iterator[None]:
-    """Count, by place, the samples whose innermost call it is, and those with it on the stack."""
+    """Add to each place the seconds in which it was the innermost call, or on the stack.
+
+    Python tells of the tick late: after a call that lets other threads run, such as one into a
+    cryptographic library. So each thread gets the time that its own clock says.
+    """
+    threads, main = Threads(), threading.main_thread().ident
 
     def note(_signal: int, interrupted: FrameType | None) -> None:
-        frame = _at_work(interrupted)
-        own[_place(frame)] += 1
-        seen = set()
-        while frame:
-            seen.add(_place(frame))
-            frame = frame.f_back
-        whole.update(seen)
+        frames = sys._current_frames()
+        for ident, spent in threads.spent().items():
+            frame = interrupted if ident == main else frames.get(ident)
+            own[_place(frame)] += spent
+            seen = set()
+            while frame:
+                seen.add(_place(frame))
+                frame = frame.f_back
+            for place in seen:
+                whole[place] += spent
 
     before = signal.signal(signal.SIGPROF, note)
     signal.setitimer(signal.ITIMER_PROF, EVERY_S, EVERY_S)
@@ -50,16 +73,6 @@ def sampled(own: Places, whole: Places) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
-
-
-def _at_work(interrupted: FrameType | None) -> FrameType | None:
-    """The frame that uses the CPU: where the main thread waits, that of a thread that does not."""
-    if interrupted is None or interrupted.f_code.co_name != "select":
-        return interrupted
-    here = threading.get_ident()
-    others = (frame for ident, frame in sys._current_frames().items() if ident != here)
-    busy = (frame for frame in others if frame.f_code.co_name not in WAITS)
-    return next(busy, interrupted)
 
 
 def _place(frame: FrameType | None) -> str:
@@ -80,7 +93,7 @@ def main(what: str, mails: int) -> None:
             store = ledgers.sqlite(mails)
         port = stack.enter_context(sink())
         settings = environment(store, port, folder, 10, write_key(folder / "key.pem"))
-        own, whole = Places(), Places()
+        own, whole = Places(float), Places(float)
         if what == "compose":
             with sampled(own, whole):
                 cost = ours.composed(settings, mails)[0]
@@ -94,15 +107,15 @@ def main(what: str, mails: int) -> None:
             assert done.sent == mails, done
             cost = Cost(messages=mails, cpu_s=spent, wall_s=wall)
         told(what, cost)
-        _table("own", own, cost)
-        _table("with what it calls", whole, cost)
+        _table("own", own, sum(own.values()), cost)
+        _table("with what it calls", whole, sum(own.values()), cost)
 
 
-def _table(what: str, places: Places, cost: Cost) -> None:
+def _table(what: str, places: Places, total: float, cost: Cost) -> None:
     print(f"\n{'ms/mail':>8} {'share':>6}  {what}")
-    every = max(places.values()) if what != "own" else places.total()
-    for place, count in places.most_common(SHOWN):
-        share = count / every
+    dearest = sorted(places.items(), key=lambda item: -item[1])
+    for place, spent in dearest[:SHOWN]:
+        share = spent / total
         print(f"{share * cost.cpu_s / cost.messages * 1e3:8.3f} {share:6.1%}  {place}")
 
 
