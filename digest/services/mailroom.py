@@ -204,7 +204,7 @@ class Mailroom:
         )
 
     def _letter(self, order: Order, rendered: Rendered, manage: views.Manage) -> message.Letter:
-        identity, listed = self._identity, order.kind is not MailKind.CONFIRM
+        identity = self._identity
         return message.Letter(
             sender=message.Mailbox(address=identity.address, name=identity.name),
             recipient=order.subscriber.email,
@@ -214,10 +214,9 @@ class Mailroom:
             message_id=order.message_id,
             date=order.queued_at,
             reply_to=identity.reply_to or None,
-            # who has not confirmed yet is on no list
-            mailing_list=self._list(manage) if listed else None,
-            unsubscribe_url=manage.unsubscribe_url if listed else None,
-            unsubscribe_mailto=manage.unsubscribe_mailto if listed else None,
+            mailing_list=self._list(manage),
+            unsubscribe_url=manage.unsubscribe_url,
+            unsubscribe_mailto=manage.unsubscribe_mailto,
             feedback_id=_feedback_id(order.queued_at.date(), order.kind, identity.address),
         )
 

@@ -163,10 +163,10 @@ def test_each_paper_can_be_voted_on_by_links_of_this_reader() -> None:
 
 
 @pytest.mark.parametrize("kind", [MailKind.CONFIRM, MailKind.WELCOME])
-def test_who_has_not_confirmed_is_on_no_list(kind: MailKind) -> None:
+def test_every_kind_of_mail_can_be_left_by_one_click(kind: MailKind) -> None:
     mail = parsed(mail_of(a_room(), an_order([], kind=kind, digest=None, token="t"), []))
-    lists = [name for name in mail if name.startswith("List-")]
-    assert bool(lists) == (kind is MailKind.WELCOME)
+    assert mail["List-Unsubscribe"].startswith("<https://papers.example/unsubscribe/")
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Feedback-ID"].startswith(f"20260312:{kind.value}:")
     assert "/feedback/" not in str(mail)
