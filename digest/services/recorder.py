@@ -7,6 +7,7 @@ more than one message.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from digest.domain.deliveries import Deferred, DeliveryId, Failed, State
 from digest.store import ledger, turns
 from digest.store.database import transaction
 from digest.store.turns import Ended, Sender, Turn
+
+LINGER_S = 0.004
 
 T = TypeVar("T")
 
@@ -55,6 +58,8 @@ class Recorder:
     refused: Refused
     news: Callable[[Session], None]
     _asked: list[_Waiting] = field(default_factory=list)
+    _usual: int = 0  # how many came along last time
+    _enough: asyncio.Event = field(default_factory=asyncio.Event)
     _work: asyncio.Task[None] | None = None
     _thread: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="recorder")
@@ -67,6 +72,8 @@ class Recorder:
         """
         waiting = _Waiting(ask=ask, answer=asyncio.get_running_loop().create_future())
         self._asked.append(waiting)
+        if len(self._asked) >= self._usual:
+            self._enough.set()
         if self._work is None:
             self._work = asyncio.create_task(self._commit_all())
         return await waiting.answer
@@ -90,12 +97,21 @@ class Recorder:
 
     async def _commit_all(self) -> None:
         try:
-            await asyncio.sleep(0)  # let every connection that is ready come along
             while self._asked:
+                await self._gather()
                 group, self._asked = self._asked, []
+                self._usual = len(group)
                 await self._commit(group)
         finally:
             self._work = None
+
+    async def _gather(self) -> None:
+        """Wait a moment for as many as came along last time: a commit costs the same for all."""
+        await asyncio.sleep(0)
+        if len(self._asked) < self._usual:
+            self._enough.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), LINGER_S)
 
     async def _commit(self, group: list[_Waiting]) -> None:
         try:
