@@ -25,7 +25,7 @@ Postfix | conversation with mx.b.org timed out while receiving the initial serve
 Postfix | 5.2.2 cannot update mailbox /var/mail/a for user a. error writing message: Disc quota \
 exceeded
 Postfix | 5.2.2 cannot update mailbox: file too big
-Postfix | maildir delivery failed: create /home/a/tmp/1: No space left on device
+Postfix | maildir delivery failed: create /var/mail/a/tmp/1: No space left on device
 Postfix | 450 4.1.1 <a@b.org>: Recipient address rejected: User unknown in local recipient table
 Postfix | 450 4.1.1 <a@b.org>: Recipient address rejected: unverified address: connection refused
 Exim | mailbox is full: retry timeout exceeded
