@@ -248,7 +248,7 @@ def slimmer(paper: PaperView, level: int) -> PaperView:
 
 # One paper goes to many readers for the same reason: they get the same object, by which what was
 # rendered of it is found again (`fragments.Shelf`).
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=8_192)
 def _view_of(
     reason: Reason, paper: Paper, site: str | None, room: int, feedback: bool
 ) -> PaperView:

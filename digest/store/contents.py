@@ -11,6 +11,7 @@ absent has its default; unknown keys are passed over.
 
 import json
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from digest.domain.digests import Digest, Part, Pick, Reason, Taste, Where
@@ -90,20 +91,43 @@ def _pick_to_json(pick: Pick) -> dict[str, Any]:
 
 
 def _pick_from_json(item: dict[str, Any]) -> Pick:
+    parts = item.get("c")
     return Pick(
         paper_id=PaperId(int(item["p"])),
         score=float(item["s"]),
         relevance=float(item["r"]),
         trend=float(item["t"]),
-        reason=Reason(
-            where=Where(item["w"]),
-            interest=item.get("i"),
-            words=tuple(item.get("x", ())),
-            upvotes=item.get("u"),
-            rising=bool(item.get("g", False)),
-            parts=tuple(Part(where=Where(w), text=t) for w, t in item.get("c", ())),
-            taste=_taste_from_json(item),
+        reason=_reason(
+            item["w"],
+            item.get("i"),
+            tuple(item.get("x", ())),
+            item.get("u"),
+            bool(item.get("g", False)),
+            tuple((where, said) for where, said in parts) if parts else (),
+            _taste_from_json(item),
         ),
+    )
+
+
+# of many readers the same, and told from one another more quickly as one object
+@lru_cache(maxsize=16_384)
+def _reason(
+    where: str,
+    interest: str | None,
+    words: tuple[str, ...],
+    upvotes: int | None,
+    rising: bool,
+    parts: tuple[tuple[str, str], ...],
+    taste: Taste | None,
+) -> Reason:
+    return Reason(
+        where=Where(where),
+        interest=interest,
+        words=words,
+        upvotes=upvotes,
+        rising=rising,
+        parts=tuple(Part(where=Where(w), text=t) for w, t in parts),
+        taste=taste,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, delete, select, update
+from sqlalchemy import RowMapping, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
@@ -15,6 +15,10 @@ from digest.store.tables import SuppressionRow, table
 CHUNK = 5_000
 
 _suppressions = table(SuppressionRow)
+# built once: it is asked before every message
+_REASONS = select(_suppressions.c.address_hash, _suppressions.c.reason).where(
+    _suppressions.c.address_hash.in_(bindparam("hashes", expanding=True))
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,9 +91,8 @@ def reasons_for(session: Session, hashes: Iterable[str]) -> dict[str, Suppressio
     """Why addresses are suppressed; who is not is left out."""
     found: dict[str, SuppressionReason] = {}
     for chunk in chunks(hashes, CHUNK):
-        query = select(_suppressions.c.address_hash, _suppressions.c.reason)
-        query = query.where(_suppressions.c.address_hash.in_(chunk))
-        found |= {digest: SuppressionReason(reason) for digest, reason in session.execute(query)}
+        rows = session.execute(_REASONS, {"hashes": chunk})
+        found |= {digest: SuppressionReason(reason) for digest, reason in rows}
     return found
 
 
