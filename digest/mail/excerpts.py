@@ -12,8 +12,8 @@ MARKS_MOST = 8  # in one text: beyond that a mark tells nothing and costs bytes
 WORTH = 0.7  # what a sentence must tell to stand beside the most telling one, if apart from it
 LEAST = -1.8  # and to follow where the others leave half the room: no notice of code or data
 
-# Words by which abstracts announce what is new in them, and those that tell what came of it; sought in
-# sentences in lower case, which is quicker than to ignore case.
+# Words by which abstracts announce what is new in them, and those that tell what came of it; sought
+# in sentences in lower case, which is quicker than to ignore case.
 _ANNOUNCES = re.compile(
     r"\b(?:we (?:\w+ )?(?:propose|introduce|present|develop|design|show"
     r"|demonstrate|find|prove|argue|describe|study|investigate|build|report|reveal|establish"

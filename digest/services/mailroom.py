@@ -25,7 +25,7 @@ from digest.mail.render import Rendered, Renderer
 from digest.mail.tokens import Purpose, Tokens
 from digest.store import editions
 from digest.store.ledger import Claimed
-from digest.store.papers import count_candidates, papers_by_id
+from digest.store.papers import Reread, count_candidates, papers_by_id
 
 CONFIRM_DAYS = 7
 
@@ -97,6 +97,7 @@ class Mailroom:
         self._signer = signer
         self._verp = verp
         self._leave_at = leave_at or identity.address
+        self._papers = Reread()
 
     @property
     def sender(self) -> str:
@@ -116,7 +117,7 @@ class Mailroom:
     def outgoing(self, session: Session, rows: Sequence[Claimed]) -> list[Outgoing]:
         """The claimed rows as messages to send, in their order; the papers are read at once."""
         ids = {pick.paper_id for row in rows if row.digest for pick in row.digest.picks}
-        papers = papers_by_id(session, ids)
+        papers = self._papers.papers(session, ids)
         totals = {
             number: considered(session, number) for number in {row.edition_id for row in rows}
         }

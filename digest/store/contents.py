@@ -98,13 +98,13 @@ def _pick_from_json(item: dict[str, Any]) -> Pick:
         relevance=float(item["r"]),
         trend=float(item["t"]),
         reason=_reason(
-            item["w"],
-            item.get("i"),
-            tuple(item.get("x", ())),
-            item.get("u"),
-            bool(item.get("g", False)),
-            tuple((where, said) for where, said in parts) if parts else (),
-            _taste_from_json(item),
+            where=item["w"],
+            interest=item.get("i"),
+            words=tuple(item.get("x", ())),
+            upvotes=item.get("u"),
+            rising=bool(item.get("g", False)),
+            parts=tuple((where, said) for where, said in parts) if parts else (),
+            taste=_taste_from_json(item),
         ),
     )
 
@@ -112,6 +112,7 @@ def _pick_from_json(item: dict[str, Any]) -> Pick:
 # of many readers the same, and told from one another more quickly as one object
 @lru_cache(maxsize=16_384)
 def _reason(
+    *,
     where: str,
     interest: str | None,
     words: tuple[str, ...],

@@ -2,12 +2,23 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, false, func, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlmodel import Session
 
 from digest.domain.editions import Edition
@@ -54,6 +65,11 @@ def count_candidates(session: Session, edition: Edition) -> int:
     return int(session.execute(inside).scalar_one())
 
 
+_STAMPS = select(_papers.c.id, _papers.c.updated_at).where(
+    _papers.c.id.in_(bindparam("ids", expanding=True))
+)
+
+
 def papers_by_id(session: Session, ids: Iterable[PaperId]) -> dict[PaperId, Paper]:
     """The papers by the ids asked for; an id that was merged gives the paper it became.
 
@@ -66,6 +82,37 @@ def papers_by_id(session: Session, ids: Iterable[PaperId]) -> dict[PaperId, Pape
         for paper in _read(session, select(_papers).where(_papers.c.id.in_(chunk)))
     }
     return {old: found[new] for old, new in current.items() if new in found}
+
+
+@dataclass(kw_only=True)
+class Reread:
+    """Papers read again and again, of which most have not changed: only those that did are read
+    whole. Keeps at most `most`; not for several threads at once.
+    """
+
+    most: int = 10_000
+    _kept: dict[PaperId, tuple[datetime, Paper]] = field(default_factory=dict)
+
+    def papers(self, session: Session, ids: Iterable[PaperId]) -> dict[PaperId, Paper]:
+        """As `papers_by_id`; a paper that has not changed is the same object as before."""
+        current = surviving(session, ids)
+        stamps: dict[PaperId, datetime] = {}
+        for chunk in chunks(sorted(set(current.values())), CHUNK):
+            stamps |= {
+                PaperId(number): at for number, at in session.execute(_STAMPS, {"ids": chunk})
+            }
+        changed = [number for number, at in stamps.items() if self._stale(number, at)]
+        if len(self._kept) + len(changed) > self.most:
+            self._kept.clear()
+            changed = list(stamps)
+        for number, paper in papers_by_id(session, changed).items():
+            self._kept[number] = (stamps[number], paper)
+        known = {old: self._kept.get(new) for old, new in current.items() if new in stamps}
+        return {old: kept[1] for old, kept in known.items() if kept}
+
+    def _stale(self, number: PaperId, changed_at: datetime) -> bool:
+        kept = self._kept.get(number)
+        return kept is None or kept[0] != changed_at
 
 
 def surviving(session: Session, ids: Iterable[PaperId]) -> dict[PaperId, PaperId]:

@@ -1,5 +1,6 @@
 """Reading papers: candidates, look-ups by any name, search, and the texts for the statistics."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from digest.domain.papers import Alias, PaperId, Scheme
 from digest.errors import InvalidInput, NotFound
 from digest.store.merge import merge_batch
 from digest.store.papers import (
+    Reread,
     candidates,
     count_papers,
     paper,
@@ -163,3 +165,34 @@ def test_texts_come_in_order_of_id_whatever_the_chunk(session):
         (f"Paper {n}", f"Text {n}") for n in range(5)
     ]
     assert list(texts_since(session, every[2][0])) == every[3:]
+
+
+def test_papers_read_again_are_the_same_objects_until_they_change(session):
+    first = a_listing("Tides", arxiv="2603.00001", abstract="")
+    second = a_listing("Winds", arxiv="2603.00002")
+    merge_batch(session, a_batch(first, second), NOON)
+    ids = [paper.id for paper in recent_papers(session)]
+    again = Reread()
+    before = again.papers(session, ids)
+    assert before == papers_by_id(session, ids)
+    later = NOON + timedelta(hours=1)
+    merge_batch(session, a_batch(replace(first, abstract="On the tides.")), later)
+    after = again.papers(session, ids)
+    assert after == papers_by_id(session, ids) != before
+    assert [after[number] is before[number] for number in sorted(ids)] == [False, True]
+    assert again.papers(session, [*ids, PaperId(99)]).keys() == set(ids)
+
+
+def test_papers_kept_are_bounded_and_one_that_was_merged_goes_by_both_ids(session):
+    merge_batch(session, a_batch(a_listing("Tides", arxiv="2603.00001")), NOON)
+    other = a_listing("Ebb", aliases=(Alias(scheme=Scheme.DOI, value="10.5555/1"),))
+    merge_batch(session, a_batch(other), NOON)
+    ids = [paper.id for paper in recent_papers(session)]
+    again = Reread(most=1)
+    assert again.papers(session, ids) == papers_by_id(session, ids)
+    assert again.papers(session, ids[:1]) == papers_by_id(session, ids[:1])
+    both = a_listing("Tides", arxiv="2603.00001")
+    both = replace(both, aliases=(*both.aliases, *other.aliases))
+    merge_batch(session, a_batch(both), NOON + timedelta(hours=1))
+    assert again.papers(session, ids) == papers_by_id(session, ids)
+    assert len({paper.id for paper in again.papers(session, ids).values()}) == 1
