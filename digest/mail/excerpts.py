@@ -99,7 +99,7 @@ def shortened(text: str, most: int) -> str:
 
 def marked(text: str, words: Sequence[str]) -> tuple[Segment, ...]:
     """The text in segments, the first eight whole-word occurrences of `words` marked."""
-    pattern = _any_of(words)
+    pattern = _any_of(tuple(words))
     if pattern is None:
         return (Segment(text=text),) if text else ()
     return tuple(_segments(text, pattern))
@@ -229,7 +229,8 @@ def _freed(sentence: str) -> str:
     return rest[0].upper() + rest[1:]
 
 
-def _any_of(words: Sequence[str]) -> re.Pattern[str] | None:
+@lru_cache(maxsize=4_096)  # to build one takes longer than to use it, and readers share words
+def _any_of(words: tuple[str, ...]) -> re.Pattern[str] | None:
     wanted = sorted({word for word in map(plain, words) if word}, key=lambda w: (-len(w), w))
     if not wanted:
         return None
