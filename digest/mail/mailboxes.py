@@ -22,6 +22,7 @@ _LINE_MOST = 1 << 16
 _HEAD_MOST = 1 << 16
 # RFC 4155: sender and date; a line of a letter that begins with "From" bears no such date
 _MBOX_LINE = re.compile(rb"From \S*\s.*\d:\d\d.*\d{4}")
+_MBOX_LINE_MOST = 400
 _DATE = re.compile(rb"^date:((?:[^\r\n]|\r?\n[ \t]){1,200})", re.IGNORECASE | re.MULTILINE)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
@@ -161,6 +162,9 @@ def _in_maildir(folder: Path, *, seen: bool) -> Mails:
             if path.name.startswith(".") or not (seen or "S" not in _flags(path)):
                 continue
             name = f"{place}/{path.name}"
+            if not path.is_file() and path.exists():  # a pipe would hold up all others
+                yield Unread(name=name, why="it is no file")
+                continue
             try:
                 with path.open("rb") as stream:
                     raw = stream.read(MAIL_MOST)
@@ -193,7 +197,7 @@ def _split(stream: BinaryIO) -> Iterator[bytes]:
     mail = bytearray()
     blank, whole = False, True  # whether the line before was empty, and had an end
     while line := stream.readline(_LINE_MOST):
-        if blank and whole and _MBOX_LINE.match(line):
+        if blank and whole and _MBOX_LINE.match(line[:_MBOX_LINE_MOST]):
             yield bytes(mail)
             mail.clear()
             blank = False

@@ -5,6 +5,7 @@ import mailbox
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -89,6 +90,15 @@ def test_a_letter_may_begin_its_lines_with_from(tmp_path):
     assert second.rstrip() == ONE.rstrip()
 
 
+def test_a_long_line_that_begins_like_a_separator_is_read_at_once():
+    text = b"From a@b Thu Mar 12 10:00:00 2026\nA: 1\n\n"
+    long = io.BytesIO(text + b"From " + b"1:11 " * 40_000 + b"\n")
+    started = time.process_time()
+    (mail,) = in_stream(long, "stdin")
+    assert len(mail.raw) > 200_000
+    assert time.process_time() - started < 1  # a match in quadratic time takes a minute
+
+
 def test_an_mbox_with_other_line_ends_or_none_at_its_end():
     text = b"From a@b Thu Mar 12 10:00:00 2026\r\nA: 1\r\n\r\nx\r\n\r\n"
     text += b"From MAILER-DAEMON Thu Mar 12 10:00:01 2026\r\nA: 2\r\n\r\ny"
@@ -124,6 +134,13 @@ def test_a_watched_maildir_gives_what_was_not_seen_and_marks_it(tmp_path):
     again = mailbox.Maildir(tmp_path / "box")
     assert sorted("".join(again[key].get_flags()) for key in keys) == ["FS", "S", "S", "S"]
     assert {again[key].get_subdir() for key in keys} == {"cur"}
+
+
+def test_a_pipe_in_a_watched_maildir_holds_nobody_up(tmp_path):
+    a_maildir(tmp_path / "Maildir", ONE)
+    os.mkfifo(tmp_path / "Maildir" / "new" / "0.pipe")
+    pipe, mail = watched_maildir(tmp_path / "Maildir")
+    assert (pipe, mail.raw) == (Unread(name="new/0.pipe", why="it is no file"), ONE)
 
 
 def test_a_folder_that_is_no_maildir_is_named(tmp_path):

@@ -305,6 +305,24 @@ def test_an_opt_out_in_quoted_printable_is_joined_again() -> None:
     assert read(raw).unsubscribe_token == TOKEN
 
 
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [
+        (f"unsubscribe {TOKEN}", ReturnKind.UNSUBSCRIBE),  # a mail program, for its reader
+        (f"Re: unsubscribe {TOKEN}", ReturnKind.AUTO_REPLY),
+        ("Re: Unsubscribe me: how readers leave", ReturnKind.AUTO_REPLY),
+        ("Re: Ten papers", ReturnKind.AUTO_REPLY),
+    ],
+)
+def test_an_answering_machine_that_quotes_us_unsubscribes_nobody(
+    subject: str, kind: ReturnKind
+) -> None:
+    body = f"Unsubscribe\n> https://d.example/unsubscribe/{TOKEN}\nI am away."
+    fields = {"From": "reader@example.org", "Subject": subject, "Auto_Submitted": "auto-replied"}
+
+    assert read(a_mail(body, **fields)).kind is kind
+
+
 @pytest.mark.parametrize("subject", ["unsubscribe", "Unsubscribe me", "please unsubscribe"])
 def test_a_bare_opt_out_has_no_token(subject: str) -> None:
     returned = read(a_mail("thanks", From="reader@example.org", Subject=subject, Return_Path=""))

@@ -69,6 +69,12 @@ def _nested(levels: int) -> bytes:
     return b"".join(pieces)
 
 
+def _status(group: bytes, said: bytes) -> bytes:
+    """A report with 200 such groups, each with its number where the group has a place for one."""
+    groups = (group % i if b"%d" in group else group for i in range(200))
+    return REPORT.replace(b"--b\n", b"--b\n\n" + said + b"\n--b\n", 1) + b"".join(groups)
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -85,6 +91,14 @@ def _nested(levels: int) -> bytes:
         HEAD + b"Content-Type: message/rfc822\n\n" * 100_000,
         HEAD + b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx@y.example\n" * 200_000,
         HEAD + REPORT + b"Final-Recipient: rfc822; a@b.example\nAction: failed\n" * 100_000,
+        HEAD + b"\n" + b"deliver" * 300_000,
+        HEAD + _status(b"Final-Recipient: nobody\nAction: failed\n\n", b"deliver" * 9_000),
+        HEAD
+        + _status(
+            b"Final-Recipient: rfc822; a%d@b.example\nStatus: 5.0.0\n"
+            b"Diagnostic-Code: smtp; " + b"konto" * 700 + b"\n\n",
+            b"hello",
+        ),
         b"X: y\n" + b" z\n" * 2_000_000,
         b"Subject: unsubscribe\n\n" + b"unsubscribe aaaa.aaaa." * 100_000,
         b"From: " + b"a@b.example," * 500_000 + b"\n\n",

@@ -46,7 +46,7 @@ _TITLE_WITHIN = 12
 _DAEMON = re.compile(r"mailer[-_. ]?daemon", re.IGNORECASE)
 _LIST_ROBOT = re.compile(r"-(?:admin|owner|request|bounces)@", re.IGNORECASE)
 _SUBJECT = re.compile(
-    r"undeliver|un-?deliverable|deliver\w* (?:\w+ ){0,3}(?:fail|status|notif|report|problem"
+    r"undeliver|un-?deliverable|deliver\w{0,9} (?:\w+ ){0,3}(?:fail|status|notif|report|problem"
     r"|error|warn)"
     r"|failed mail|(?:failure|error) (?:notice|notification|deliver|sending)"
     r"|returned (?:e-?)?mail|mail (?:\w+ )"
@@ -64,7 +64,7 @@ _REPLIED = re.compile(r"^\s*(?:re|fwd?|aw|wg|sv|antw)\s*:", re.IGNORECASE)
 _SAID = re.compile(
     r"(?:not|n't|never) (?:\w+ ){0,3}(?:be )?(?:deliver|sent\b|reach|accept)"
     r"|unable to (?:deliver|send)"
-    r"|undeliver|deliver\w* (?:\w+ ){0,6}(?:fail|abort|delay|problem)"
+    r"|undeliver|deliver\w{0,9} (?:\w+ ){0,6}(?:fail|abort|delay|problem)"
     r"|failed (?:\w+ ){0,3}(?:recipient"
     r"|address|deliver|permanent)|fail(?:ed|ure|ing)\b|permanent(?:ly)? (?:error|fatal)|reject"
     r"|bounced"
@@ -76,7 +76,7 @@ _SAID = re.compile(
 )
 _UNDELIVERED = re.compile(
     r"(?:could|can|was|were) ?(?:not|n't) (?:be )?delivered|unable to deliver|failed to deliver"
-    r"|deliver\w* (?:\w+ ){0,6}(?:failed|aborted)|undeliver|did not reach|no such user",
+    r"|deliver\w{0,9} (?:\w+ ){0,6}(?:failed|aborted)|undeliver|did not reach|no such user",
     re.IGNORECASE,
 )
 _ROBOT_CODE = re.compile(r"(?<![\w.])[45]\d\d[ -]|#?\b[45]\.\d{1,3}\.\d{1,3}\b")
@@ -95,7 +95,7 @@ _LEADING = re.compile(
 )
 _REFUSED = re.compile(rf"^\s*5\d\d[ -](?:5\.\d\.\d{{1,3}} )?<({ADDRESS.pattern})>")  # Sendmail's
 _CUE = re.compile(
-    r"(?:rcpt to|recipients?|address(?:ee)?|undeliverable to|addressed to|deliver\w*|error-for"
+    r"(?:rcpt to|recipients?|address(?:ee)?|undeliverable to|addressed to|deliver\w{0,9}|error-for"
     r"|failed"
     r"|account|user|mailbox|message|e?-?mail|mailing list|intended for|reach|send|sent|to|for)\b"
     rf"[^\n@]{{0,40}}?[\s<'\":\[(]({ADDRESS.pattern})",

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from email.message import Message
+from functools import cached_property
 
 from flufl.bounce import all_failures
 
@@ -60,6 +61,16 @@ class _Mail:
     def ours(self) -> list[str]:
         """Addresses that the mail came to or from."""
         return [self.sender, *of_field(self.fields.all(*_ARRIVED_AT))]
+
+    @cached_property
+    def named(self) -> list[str]:
+        """Recipients that the words name, or else the original."""
+        return (
+            notices.named_in_fields(self.fields)
+            or notices.named_in_text(self.notice, self.ours)
+            or _by_flufl(self)
+            or self.notice.recipients[:1]
+        )
 
     def answer(
         self,
@@ -132,7 +143,7 @@ def _status_report(mail: _Mail) -> Returned | None:
         return mail.answer(ReturnKind.OTHER)  # a loop: a bounce of a bounce, and we are its target
     failures = []
     for group in groups:
-        if group.failed and (address := group.address or _other_name(mail)):
+        if group.failed and (address := group.address or next(iter(mail.named), "")):
             piece = notices.piece_about(mail.notice, address, named)
             reason = reason_of(group.status, group.diagnostic, piece)
             failures.append(
@@ -168,6 +179,8 @@ def _opt_out(mail: _Mail) -> Returned | None:
         text = mail.notice.text
     if not requests.asks_to_leave(mail.fields, text):
         return None
+    if requests.is_automatic(mail.fields) and not requests.leaves_for_its_reader(mail.fields):
+        return None
     token = requests.token_in(mail.fields, text)
     return mail.answer(ReturnKind.UNSUBSCRIBE, unsubscribe_token=token)
 
@@ -180,7 +193,7 @@ def _notice(mail: _Mail) -> Returned | None:
     report = "report" in fields.get("content-type")[:200].lower()
     if not receipt and not notices.is_returned(fields, notice, report=report):
         return None
-    named = _named(mail)
+    named = mail.named
     if notices.is_delay(fields, notice):
         return mail.answer(ReturnKind.OTHER, recipients=tuple(named))
     failures = [_failure(notice, address, named, alive=receipt) for address in named]
@@ -199,19 +212,6 @@ def _failure(notice: Notice, address: str, named: list[str], *, alive: bool) -> 
         detail=reason.detail,
         kind=kind,
     )
-
-
-def _named(mail: _Mail) -> list[str]:
-    return (
-        notices.named_in_fields(mail.fields)
-        or notices.named_in_text(mail.notice, mail.ours)
-        or _by_flufl(mail)
-        or mail.notice.recipients[:1]
-    )
-
-
-def _other_name(mail: _Mail) -> str:
-    return next(iter(_named(mail)), "")
 
 
 def _by_flufl(mail: _Mail) -> list[str]:

@@ -56,6 +56,17 @@ def asks_to_leave(fields: Fields, text: str) -> bool:
     )
 
 
+def leaves_for_its_reader(fields: Fields) -> bool:
+    """Whether the subject is the very one of the opt-out link, as mail programs write it.
+
+    An answering machine puts a word before the subject of what it answers, be that a digest whose
+    first paper is on how people unsubscribe.
+    """
+    subject = fields.get("subject")[:1_000]
+    asked = _ASKED.match(subject)
+    return bool(asked and subject.lower().startswith("unsubscribe ") and _token_at(asked[1]))
+
+
 def token_in(fields: Fields, text: str) -> str | None:
     """What stands in the token's place of such a request: subject first, then body.
 
