@@ -49,17 +49,21 @@ class Restraint:
     def keep(self) -> None:
         """Renew the seats, and take further ones that were left meanwhile."""
         with transaction(self.engine) as session:
-            allowances.keep_seats(session, self.owner, self.wall(), self.lease)
+            now = self.wall()
+            if self.breaker.probing:  # in the order of `approach`, so that nobody waits in a circle
+                allowances.hold(session, relay.RELAY, now)
+            if self.limits.connections:
+                allowances.hold(session, allowances.seats_scope(SEATS), now)
+            allowances.keep_seats(session, self.owner, now, self.lease)
             self._sit(session)
 
     def permit(self, session: Session, emails: Sequence[str]) -> list[datetime | None]:
         """When each of these messages may begin: None for now."""
         return allowances.take(session, emails, self.limits, self.wall())
 
-    def back_in_line(self, session: Session, email: str) -> datetime:
-        """When a message that is given back to the queue may be claimed again."""
-        (instant,) = allowances.put_off(session, [email], self.limits, self.wall())
-        return instant
+    def back_in_line(self, session: Session, emails: Sequence[str]) -> list[datetime]:
+        """When messages that are given back to the queue may be claimed again."""
+        return allowances.put_off(session, emails, self.limits, self.wall())
 
     def tell(self, session: Session) -> None:
         """Let all processes know what this one has heard of the relay, where that is news."""

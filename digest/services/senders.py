@@ -7,22 +7,16 @@ most one message in doubt per connection.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from digest.domain.bounces import Stage
-from digest.domain.deliveries import Deferred, DeliveryId, Failed, InDoubt, NotTried, Result, State
-from digest.domain.limits import recipient_domain
-from digest.errors import (
-    DigestError,
-    InDoubtError,
-    PermanentMailError,
-    RelayError,
-    StoreError,
-    TransientMailError,
-)
+from digest.domain.deliveries import DeliveryId, InDoubt, NotTried, Result, State
+from digest.errors import DigestError, RelayError, StoreError
 from digest.mail.transport import Connection, Relay
+from digest.services.attempts import Jury, attempt
+from digest.services.heartbeat import heartbeat
+from digest.services.line import Line
 from digest.services.mailroom import Outgoing
 from digest.services.post import Delivered, DeliverOptions, Post
 from digest.services.recorder import Ask, Recorder
@@ -32,10 +26,11 @@ from digest.store.database import transaction
 from digest.store.turns import Ended, Sender, Start
 
 RECORD_PAUSES_S = (0.5, 1.0, 2.0)
-HELD_ELSEWHERE_S = 0.05  # another transaction held the row: ask again after so long
+HELD_ELSEWHERE_S = 0.05  # another transaction holds the row: ask again after so long, and longer
 LOOK_S = 0.2  # how often one who waits looks whether the run has ended
 PATIENCE = timedelta(seconds=2)  # how long a message waits for its turn here, not in the store
 STAY_MOST = timedelta(seconds=60)  # how long a run with nothing else to do waits for the limits
+NO_SEAT = "other senders hold all of limits.connections"
 
 Tried = tuple[Outgoing, Result]
 
@@ -54,9 +49,10 @@ class Senders:
         self._unbegun = 0  # of these, not yet begun
         self._begun = 0
         self._patient = 0  # waiting for their turn here
-        self._again_at: datetime | None = None
-        self._unproven: list[tuple[DeliveryId, str, Failed]] = []
+        self._held: dict[DeliveryId, float] = {}  # since when another transaction holds it
+        self._later: list[Outgoing] = []  # to be given back to the queue
         self._workers = options.connections
+        self._seated = 0
         self._broken = False
         self._fed = False
         self._checked = False
@@ -70,6 +66,8 @@ class Senders:
             wall=post.wall,
             jitter=post.jitter,
         )
+        self._line = Line(post, options, self._restraint, self.summary)
+        self._jury = Jury(self._restraint.breaker)
         self._recorder = Recorder(
             engine=post.engine,
             sender=self._sender,
@@ -106,14 +104,14 @@ class Senders:
                 f"{found.paused_until:%H:%M:%S} UTC"
             )
         elif not self._restraint.seats:
-            self.summary.relay_error = "other senders hold all of limits.connections"
+            self.summary.relay_error = NO_SEAT
         return not self.summary.relay_error
 
     async def _send_all(self) -> None:
-        async with self._post.relay() as relay, self._heartbeat():
-            workers = [self._work(relay, number) for number in range(self._workers)]
+        async with self._post.relay() as relay, heartbeat(self._options.lease / 3, self._renew):
+            workers = [self._work(relay) for _ in range(self._workers)]
             outcomes = await asyncio.gather(self._feed(), *workers, return_exceptions=True)
-            await self._settle_unproven()
+            await self._jury.close(self._recorder, self.summary)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -151,22 +149,36 @@ class Senders:
 
     async def _more(self) -> bool:
         """Claim once there is room, or wait for what may change; False when nothing is to come."""
-        room = self._room()
+        if self._later:
+            await self._give_back()
+        room = min(self._room(), self._options.claim - self._patient)
         if self._queue.qsize() > self._options.connections or room <= 0:
             await self._change()
             return True
-        batch = await self._recorder.run(self._claimed, room)
+        batch, put_off = await self._recorder.run(self._claimed, room)
         self._open += len(batch)
         self._unbegun += len(batch)
         for outgoing in batch:
             self._queue.put_nowait(outgoing)
-        if batch:
+        self._line.tell(put_off)
+        if batch or put_off or self._later:
             return True
         if self._open:  # one in doubt may be due again afterwards
-            while self._open and not self._ended():
-                await self._change()
-            return True
+            return not self._stuck() and await self._some_done()
         return await self._limits_allow()
+
+    async def _some_done(self) -> bool:
+        """Wait until nothing is open; but look now and then whether more was queued meanwhile."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + PATIENCE.total_seconds()
+        while self._open and not self._later and clock() < until and not self._ended():
+            await self._change()
+        return True
+
+    def _stuck(self) -> bool:
+        """Whether all that is left was held elsewhere for as long as a lease: not our business."""
+        since = asyncio.get_running_loop().time() - self._options.lease.total_seconds()
+        return len(self._held) == self._open and all(at < since for at in self._held.values())
 
     def _room(self) -> int:
         """How many more may be claimed."""
@@ -179,13 +191,25 @@ class Senders:
 
     async def _limits_allow(self) -> bool:
         """Wait for the first message that the limits put off, if that is not long."""
-        until, self._again_at = self._again_at, None
+        until = self._line.next_at()
         if until is None or until - self._post.wall() > STAY_MOST:
             return False
         while self._post.wall() < until and not self._ended():
             await asyncio.sleep(min(LOOK_S, max((until - self._post.wall()).total_seconds(), 0)))
-        self.summary.waiting, self.summary.again_at = 0, None
+        self._line.clear()
         return True
+
+    async def _give_back(self) -> None:
+        """Give those to the queue that the limits let wait for long."""
+        later, self._later = self._later, []
+        waiting = {one.id: one.recipient for one in later}
+        until = await self._recorder.run(self._line.put_off, waiting)
+        self._open -= len(until)
+        self._unbegun -= len(until)
+        self._line.tell(until)
+        for outgoing in later:
+            if outgoing.id not in until:
+                self._come_back(outgoing, PATIENCE.total_seconds())
 
     async def _change(self) -> None:
         """Wait until a worker has done something, at most for a moment."""
@@ -193,13 +217,14 @@ class Senders:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), LOOK_S)
 
-    def _claimed(self, most: int) -> list[Outgoing]:
+    def _claimed(self, most: int) -> tuple[list[Outgoing], dict[DeliveryId, datetime]]:
+        """Messages to send, and those that were claimed and given back for the limits."""
         post, options = self._post, self._options
         with transaction(post.engine) as session:
             rows = ledger.claim(
                 session,
                 options.owner,
-                post.clock(),
+                self._line.due(),
                 options.lease,
                 most,
                 only=options.only,
@@ -208,26 +233,10 @@ class Senders:
             if rows and not self._checked:
                 post.mailroom.check()  # a wrong template gives all of them back
                 self._checked = True
-            return post.mailroom.outgoing(session, rows)
-
-    @contextlib.asynccontextmanager
-    async def _heartbeat(self) -> AsyncIterator[None]:
-        """Renew the leases every third of their length."""
-
-        async def beat() -> None:
-            while True:
-                await asyncio.sleep(self._options.lease.total_seconds() / 3)
-                # a store that is busy now may not be at the next beat; two are missed at most
-                with contextlib.suppress(StoreError):
-                    await self._recorder.run(self._renew)
-
-        task = asyncio.create_task(beat())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            closed = self._line.closed(rows)
+            put_off = self._line.put_off_in(session, closed) if closed else {}
+            open_rows = [row for row in rows if row.id not in put_off]
+            return post.mailroom.outgoing(session, open_rows), put_off
 
     def _renew(self) -> None:
         with transaction(self._post.engine) as session:
@@ -235,21 +244,25 @@ class Senders:
             ledger.renew(session, self._options.owner, wall, lease)
         if self._options.limits.connections or self._restraint.breaker.probing:
             self._restraint.keep()
+            if not self._restraint.seats:  # somebody took them, as after a long sleep of ours
+                self.summary.relay_error = NO_SEAT
 
     # The workers, one for each connection
 
-    async def _work(self, relay: Relay, number: int) -> None:
+    async def _work(self, relay: Relay) -> None:
         """Send over one connection until there is nothing left or the run has ended.
 
         A relay that refuses one connection may hold others: then those do the work. Workers for
         whom there is no seat wait until there is.
         """
         try:
-            while number >= self._restraint.seats and not self._fed:
-                await asyncio.sleep(LOOK_S)
-            first = await self._queue.get()
-            if first is not None:
-                await self._connect_and_send(relay, first)
+            while await self._take_seat():
+                try:
+                    first = await self._queue.get()
+                    if first is None or not await self._connect_and_send(relay, first):
+                        break
+                finally:
+                    self._seated -= 1
         except BaseException:
             self._broken = True
             raise
@@ -260,15 +273,28 @@ class Senders:
                 self._restraint.breaker.lost(self._refusal)
             self._changed.set()
 
-    async def _connect_and_send(self, relay: Relay, first: Outgoing) -> None:
+    async def _take_seat(self) -> bool:
+        while self._seated >= self._restraint.seats and not self._fed:
+            await asyncio.sleep(LOOK_S)
+        self._seated += 1
+        return True
+
+    async def _connect_and_send(self, relay: Relay, first: Outgoing) -> bool:
+        """Whether to come back for another seat, because this one is lost."""
         async with contextlib.AsyncExitStack() as stack:
             try:
                 connection = await stack.enter_async_context(relay.connection())
             except RelayError as exc:
                 self._refusal = str(exc)
                 self._queue.put_nowait(first)
-            else:
-                await self._send_over(connection, first)
+                return False
+            await self._send_over(connection, first)
+            if lost := self._seat_is_lost():
+                await connection.close()
+            return lost
+
+    def _seat_is_lost(self) -> bool:
+        return self._seated > self._restraint.seats and not self._ended() and not self._fed
 
     async def _send_over(self, connection: Connection, outgoing: Outgoing | None) -> None:
         previous: Tried | None = None
@@ -278,15 +304,27 @@ class Senders:
                 begun = await self._turn(previous, outgoing)
                 previous = None
                 if begun:
-                    result = await self._send(connection, outgoing, content)
-                    previous = (outgoing, self._judged(outgoing, result))
+                    previous = (outgoing, await self._result(connection, outgoing, content))
                 if previous and self._queue.empty():
                     await self._turn(previous, None)
                     previous = None
-                outgoing = await self._queue.get() if not self._ended() else None
+                done = self._ended() or self._seat_is_lost()
+                outgoing = None if done else await self._queue.get()
         finally:
             if previous:
                 await self._record_last(previous)
+
+    async def _result(
+        self, connection: Connection, outgoing: Outgoing, content: bytes | DigestError
+    ) -> Result:
+        """Send one message; what to record of it."""
+        result = await attempt(connection, outgoing, content)
+        if isinstance(result, NotTried):
+            self.summary.relay_error = result.detail
+        judged = self._jury.judged(outgoing, result)
+        if self._restraint.breaker.is_open:
+            self.summary.relay_error = self._restraint.breaker.why
+        return judged
 
     async def _record_last(self, previous: Tried) -> None:
         """Record a connection's last outcome; a store that is busy gets a few more chances, because
@@ -311,8 +349,10 @@ class Senders:
             self._count(turn.states.get(previous[0].id), *previous)
         start = turn.starts.get(outgoing.id) if outgoing else None
         if outgoing and start in (None, Start.WAITS):
-            await self._wait(outgoing, turn.waits.get(outgoing.id))
+            self._wait(outgoing, turn.waits.get(outgoing.id))
         elif outgoing:
+            self._held.pop(outgoing.id, None)
+            self._line.begun(outgoing.id)
             self._unbegun -= 1
             self._begun += start is Start.BEGUN
             self._open -= start is not Start.BEGUN
@@ -322,69 +362,31 @@ class Senders:
             self._changed.set()
         return start is Start.BEGUN
 
-    async def _wait(self, outgoing: Outgoing, until: datetime | None) -> None:
+    def _wait(self, outgoing: Outgoing, until: datetime | None) -> None:
         """Ask for this one again when it may begin; where that is long, leave it to the store."""
-        delay = until - self._post.wall() if until else timedelta(seconds=HELD_ELSEWHERE_S)
-        few = self._patient < 2 * self._options.connections
-        if until is None or (delay <= PATIENCE and few):
-            self._patient += 1
-            loop = asyncio.get_running_loop()
-            loop.call_later(max(delay.total_seconds(), 0), self._back, outgoing)
+        if until is None:  # at first it is soon free again; then asking often is of no use
+            now = asyncio.get_running_loop().time()
+            longer = now - self._held.setdefault(outgoing.id, now)
+            most = PATIENCE.total_seconds()
+            self._come_back(outgoing, min(max(longer, HELD_ELSEWHERE_S), most))
             return
-        until = await self._recorder.run(self._put_off, outgoing)
-        self._open -= 1
-        self._unbegun -= 1
-        self._again_at = min(filter(None, (self._again_at, until)))
-        self.summary.waiting += 1
-        self.summary.again_at = self._again_at
+        self._held.pop(outgoing.id, None)
+        delay = until - self._post.wall()
+        if delay <= PATIENCE and self._patient < 2 * self._options.connections:
+            self._come_back(outgoing, max(delay.total_seconds(), 0))
+            return
+        if delay > PATIENCE:
+            self._line.close(outgoing.recipient, until)
+        self._later.append(outgoing)
+        self._changed.set()
+
+    def _come_back(self, outgoing: Outgoing, after_s: float) -> None:
+        self._patient += 1
+        asyncio.get_running_loop().call_later(after_s, self._back, outgoing)
 
     def _back(self, outgoing: Outgoing) -> None:
         self._patient -= 1
         self._queue.put_nowait(outgoing)
-
-    def _put_off(self, outgoing: Outgoing) -> datetime:
-        with transaction(self._post.engine) as session:
-            until = self._restraint.back_in_line(session, outgoing.recipient)
-            ledger.put_off(session, self._options.owner, {outgoing.id: until})
-        return until
-
-    def _judged(self, outgoing: Outgoing, result: Result) -> Result:
-        """What to record: a refusal for good that may be the relay's own fault becomes one to try
-        again, until the relay has proved sound.
-        """
-        breaker = self._restraint.breaker
-        judged = breaker.judged(result, domain=recipient_domain(outgoing.recipient))
-        if isinstance(result, Failed) and isinstance(judged, Deferred):
-            self._unproven.append((outgoing.id, outgoing.recipient, result))
-        if breaker.is_open:
-            self.summary.relay_error = breaker.why
-        return judged
-
-    async def _settle_unproven(self) -> None:
-        """After a run in which the relay proved sound, what it refused for good has failed."""
-        proven = self._restraint.breaker.proven
-        for number, recipient, result in self._unproven if proven else ():
-            if await self._recorder.run(self._recorder.confirm, number, result):
-                self.summary.move(State.DEFERRED, State.FAILED, recipient, result.reply)
-
-    async def _send(
-        self, connection: Connection, outgoing: Outgoing, content: bytes | DigestError
-    ) -> Result:
-        if isinstance(content, DigestError):  # this one message cannot be made; the others go on
-            return Failed(code=0, reply=str(content))
-        try:
-            return await connection.send(
-                outgoing.sender, outgoing.recipient, content, envelope_id=f"delivery-{outgoing.id}"
-            )
-        except TransientMailError as exc:
-            return Deferred(code=exc.code, reply=exc.reply, stage=Stage(exc.stage))
-        except PermanentMailError as exc:
-            return Failed(code=exc.code, reply=exc.reply, stage=Stage(exc.stage))
-        except InDoubtError as exc:
-            return InDoubt(detail=str(exc))
-        except RelayError as exc:
-            self.summary.relay_error = str(exc)
-            return NotTried(detail=str(exc))
 
     def _count(self, state: State | None, outgoing: Outgoing, result: Result) -> None:
         if state is None or isinstance(result, NotTried):

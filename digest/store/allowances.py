@@ -20,6 +20,7 @@ from sqlalchemy import (
     delete,
     or_,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -109,8 +110,12 @@ def sweep(session: Session, now: datetime) -> int:
     gone = session.scalars(
         delete(_paces).where(_paces.c.scope.in_(held)).returning(_paces.c.scope)
     ).all()
-    old = _spendings.c.minute < minute_of(day_ago)
-    counts = session.scalars(delete(_spendings).where(old).returning(_spendings.c.minute)).all()
+    key = tuple_(_spendings.c.scope, _spendings.c.minute)
+    old = select(_spendings.c.scope, _spendings.c.minute).where(
+        _spendings.c.minute < minute_of(day_ago)
+    )
+    free = delete(_spendings).where(key.in_(old.with_for_update(skip_locked=True)))
+    counts = session.scalars(free.returning(_spendings.c.minute)).all()
     return len(gone) + len(counts)
 
 
@@ -129,7 +134,7 @@ def sit(
     """
     if not most:
         return wanted
-    hold(session, f"seats/{scope}", now)
+    hold(session, seats_scope(scope), now)
     seats = select(_seats.c.number, _seats.c.owner, _taken(now, lease).label("taken"))
     rows = session.execute(_in_order(seats.where(_seats.c.scope == scope))).all()
     taken = {row.number: row.owner for row in rows if row.taken}
@@ -147,13 +152,20 @@ def sit(
 def keep_seats(session: Session, owner: str, now: datetime, lease: timedelta) -> int:
     """Renew the seats of `owner`, also those that ran out and nobody took; how many it holds.
 
-    Fewer than before means that somebody else has them: close as many connections.
+    Fewer than before means that somebody else has them: close as many connections. Who sits down
+    in the same transaction holds `seats_scope` first, as `sit` does before it looks at any seat:
+    else two who renew wait for each other's seats.
     """
     held = session.execute(_in_order(_owned(owner))).all()
     if held:
         mine = update(_seats).where(_seats.c.owner == owner)
         session.execute(mine.values(lease_until=now + lease))
     return len(held)
+
+
+def seats_scope(scope: str) -> str:
+    """What is held by whoever looks for a free seat."""
+    return f"seats/{scope}"
 
 
 def leave(session: Session, owner: str) -> None:

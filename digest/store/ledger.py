@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, and_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    select,
+    text,
+    update,
+)
 from sqlmodel import Session
 
 from digest.domain.deliveries import (
@@ -103,9 +113,12 @@ def claim(
 
 
 def renew(session: Session, owner: str, now: datetime, lease: timedelta) -> int:
-    """Extend the leases of `owner`, also those that ran out and nobody took; how many they are."""
-    mine = update(_deliveries).where(_LEASED, _deliveries.c.owner == owner)
-    held = mine.values(lease_until=now + lease)
+    """Extend the leases of `owner`, also those that ran out and nobody took; how many they are.
+
+    Rows that another transaction holds are left, as in `release`: to wait for one could cost all
+    the others, and an erase that waits for one of ours would wait in a circle.
+    """
+    held = _at_hand(_deliveries.c.owner == owner).values(lease_until=now + lease)
     return len(session.scalars(held.returning(_deliveries.c.id)).all())
 
 
@@ -153,20 +166,32 @@ def fail_deferred(session: Session, delivery_id: DeliveryId, result: Failed) -> 
     return session.scalars(failed.returning(_deliveries.c.id)).first() is not None
 
 
-def put_off(session: Session, owner: str, until: Mapping[DeliveryId, datetime]) -> None:
-    """Give back rows claimed and not begun, each to be claimed again from its instant on."""
-    for number, instant in until.items():
-        mine = update(_deliveries).where(_deliveries.c.id == number, _deliveries.c.owner == owner)
-        unbegun = mine.where(_LEASED, _deliveries.c.begun_at.is_(None))
-        session.execute(unbegun.values(state=State.QUEUED.value, due_at=instant, **FREE))
+def put_off(session: Session, owner: str, until: Mapping[DeliveryId, datetime]) -> set[DeliveryId]:
+    """Give back rows claimed and not begun, each to be claimed again from its instant on; those
+    that were, or are not ours any more. The others another transaction holds.
+    """
+    mine = and_(_deliveries.c.id.in_(until), _LEASED, _deliveries.c.owner == owner)
+    unbegun = and_(mine, _deliveries.c.begun_at.is_(None))
+    given = list(session.scalars(_locked(select(_deliveries.c.id).where(unbegun))))
+    if given:
+        back = update(_deliveries).where(_deliveries.c.id == bindparam("number"))
+        values = back.values(state=State.QUEUED.value, due_at=bindparam("instant"), **FREE)
+        rows = [{"number": number, "instant": until[number]} for number in given]
+        session.connection().execute(values, rows)
+    return set(until) - set(session.scalars(select(_deliveries.c.id).where(mine)))
 
 
 def release(session: Session, owner: str) -> int:
     """Give back what was claimed and never begun, as at a shutdown; how many rows."""
-    mine = update(_deliveries).where(_LEASED, _deliveries.c.owner == owner)
-    unbegun = mine.where(_deliveries.c.begun_at.is_(None))
+    unbegun = _at_hand(_deliveries.c.owner == owner, _deliveries.c.begun_at.is_(None))
     freed = unbegun.values(state=State.QUEUED.value, **FREE).returning(_deliveries.c.id)
     return len(session.scalars(freed).all())
+
+
+def _at_hand(*which: ColumnElement[bool]) -> Update:
+    """A change of the leased rows that are so, and that no other transaction holds."""
+    picked = _locked(select(_deliveries.c.id).where(_LEASED, *which)).cte("picked")
+    return update(_deliveries).where(_deliveries.c.id.in_(select(picked.c.id)))
 
 
 def _locked(query: Select[Any]) -> Select[Any]:

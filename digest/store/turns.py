@@ -180,7 +180,12 @@ def _begin(session: Session, sender: Sender, rows: Sequence[Row[Any]], done: Tur
     suppressed = suppressions.reasons_for(session, hashes.values())
     free = []
     for row in rows:
-        if not _is_ours(row, sender) or row.begun_at or row.lease_until <= sender.wall:
+        if not _is_ours(row, sender) or row.begun_at:
+            done.starts[row.id] = Start.LOST
+        elif row.lease_until <= sender.wall:
+            # nobody took it, and our heartbeat would keep it from everybody
+            mine = update(_deliveries).where(_deliveries.c.id == row.id)
+            session.execute(mine.values(state=State.QUEUED.value, **FREE))
             done.starts[row.id] = Start.LOST
         elif why := _obstacle(row, hashes[row.id] in suppressed):
             mine = update(_deliveries).where(_deliveries.c.id == row.id)
