@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from digest.domain.deliveries import State
 from digest.mail.sink import Sink
 from digest.store import outbox
-from digest.store.database import reading, transaction
+from digest.store.database import open_engine, reading, transaction
 from digest.store.ledger_read import list_deliveries
 from tests.commands import SECRETS
 from tests.moody import queued, states
@@ -152,3 +152,45 @@ def _finish(folder: Path, url: str, engine: Engine, server: Counting) -> None:
 def _retry(engine: Engine) -> None:
     with transaction(engine) as session:
         outbox.retry(session, datetime.now(UTC))
+
+
+@pytest.mark.slow
+def test_senders_whose_first_process_was_killed_finish_what_is_in_the_air_and_end(
+    tmp_path: Path, sqlite_url: str, counting: Counting
+) -> None:
+    engine = open_engine(sqlite_url)
+    queued(engine, *(f"reader{n}@example{n % 7}.com" for n in range(MAILS)))
+    process = _start(tmp_path, sqlite_url, counting)
+    counting.wait(lambda: counting.accepted.total() >= 10)
+    process.kill()
+    process.wait()
+    counting.wait(lambda: not counting.talking)
+    assert not _left(process.pid)
+    assert 10 <= counting.accepted.total() < MAILS
+    assert _unrecorded(engine, counting) == 0
+    assert states(engine).keys() == {State.SENT, State.QUEUED}
+    engine.dispose()
+
+
+def _left(group: int) -> list[int]:
+    """The processes of a group that have not ended."""
+    found = []
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        found = [number for number in map(int, filter(str.isdigit, os.listdir("/proc")))
+                 if _is_of(number, group)]  # fmt: skip
+        if not found:
+            break
+        time.sleep(0.05)
+    return found
+
+
+def _is_of(number: int, group: int) -> bool:
+    try:
+        return os.getpgid(number) == group and "Z" not in _state(number)
+    except OSError:
+        return False
+
+
+def _state(number: int) -> str:
+    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
