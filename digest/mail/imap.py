@@ -14,6 +14,7 @@ from digest.errors import ConfigError, MailError
 from digest.mail.mailboxes import MAIL_MOST, Found, Mails
 
 TIMEOUT_S = 60.0
+LITERAL_MOST = MAIL_MOST + 65_536  # no server has to send more than was asked for
 MARKED_AT_ONCE = 50
 
 
@@ -28,6 +29,20 @@ class ImapSettings:
     folder: str = "INBOX"
 
 
+class _Client(imaplib.IMAP4_SSL):
+    """A client that makes no room for whatever length a server announces."""
+
+    def read(self, size: int) -> bytes:
+        if size > LITERAL_MOST:
+            raise self.abort(f"it announces {size} bytes where {MAIL_MOST} at most were asked for")
+        return super().read(size)
+
+
+class _Box(MailBox):
+    def _get_mailbox_client(self) -> imaplib.IMAP4:
+        return _Client(self._host, self._port, ssl_context=self._ssl_context, timeout=self._timeout)
+
+
 def watched_imap(settings: ImapSettings, trust: ssl.SSLContext | None = None) -> Mails:
     """The mails of the folder that were not seen yet, in the order of arrival; done with, they are
     marked \\Seen, and nothing else is changed.
@@ -37,7 +52,7 @@ def watched_imap(settings: ImapSettings, trust: ssl.SSLContext | None = None) ->
     """
     _check(settings)
     with _errors(settings):
-        box = MailBox(
+        box = _Box(
             settings.host,
             settings.port,
             timeout=TIMEOUT_S,

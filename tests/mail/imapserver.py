@@ -67,6 +67,7 @@ class ImapServer(socketserver.ThreadingTCPServer):
         self.folders: dict[str, dict[int, Stored]] = {"INBOX": {}}
         self.commands: list[str] = []
         self.fails_at = ""
+        self.announces = 0  # so many bytes for each mail, whatever it has
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
 
     @property
@@ -155,7 +156,8 @@ class _Session(socketserver.StreamRequestHandler):
         assert asked
         if mail := self.folder.get(int(asked[1])):
             raw = mail.raw[: int(asked[2])]
-            head = f"* 1 FETCH (UID {asked[1]} BODY[]<0> {{{len(raw)}}}\r\n".encode()
+            size = self.server.announces or len(raw)
+            head = f"* 1 FETCH (UID {asked[1]} BODY[]<0> {{{size}}}\r\n".encode()
             self._say(head + raw + b")")
         return "OK done"
 

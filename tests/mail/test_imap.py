@@ -84,6 +84,13 @@ def test_of_a_huge_mail_only_the_head_is_fetched(server, certificate):
     tracemalloc.stop()
 
 
+def test_a_server_that_announces_a_terabyte_gets_no_room_for_it(server, certificate):
+    server.put(*MAILS)
+    server.announces = 1 << 40
+    with pytest.raises(MailError, match=r"announces 1099511627776 bytes"):
+        read(server, certificate)
+
+
 def test_another_folder_with_letters_of_its_own(server, certificate):
     server.put(b"x", folder="R&APw-ckl&AOQ-ufer")
     assert len(read(server, certificate, folder="Rückläufer")) == 1
