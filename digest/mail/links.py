@@ -28,7 +28,7 @@ def safe_url(url: str | None) -> str | None:
 
 
 def _checked(url: str) -> str | None:
-    if any(c in _FORBIDDEN or c < " " or c == "\x7f" for c in url):
+    if any(c in _FORBIDDEN or c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in url):
         return None
     try:
         parts = urlsplit(url)
@@ -39,7 +39,8 @@ def _checked(url: str) -> str | None:
         ok = "@" in parts.path and url.isascii()
     else:
         ok = parts.scheme in ("http", "https") and bool(host) and "@" not in parts.netloc
-    return _ascii(url) if ok else None
+    encoded = _ascii(url) if ok else ""
+    return encoded if 0 < len(encoded) <= LONGEST else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,5 +94,5 @@ def _ascii(url: str) -> str:
         netloc = parts.netloc.encode("idna").decode("ascii")
     except UnicodeError:
         netloc = quote(parts.netloc, safe=":[]%")
-    rest = quote(url[url.index(parts.netloc) + len(parts.netloc) :], safe="/?#[]@!$&'()*+,;=:%~")
+    rest = quote(url[url.index("//") + 2 + len(parts.netloc) :], safe="/?#[]@!$&'()*+,;=:%~")
     return f"{parts.scheme}://{netloc}{rest}"

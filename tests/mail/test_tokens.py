@@ -131,6 +131,8 @@ def test_one_leaves_by_mail_where_there_is_an_address() -> None:
         "https://[bad/",
         "ftp://host/x",
         "https://a/" + "x" * 1000,
+        "https://a/" + "é" * 400,  # 2,400 characters once encoded
+        "https://a/\ud800",
         "mailto:nobody",
     ],
 )
@@ -142,6 +144,7 @@ def test_addresses_outside_ascii_are_encoded() -> None:
     assert safe_url("https://bücher.example/ä?q=ö") == (
         "https://xn--bcher-kva.example/%C3%A4?q=%C3%B6"
     )
+    assert safe_url("http://p/ä") == "http://p/%C3%A4"  # a host that is within the scheme's name
     assert (
         safe_url("https://arxiv.org/abs/2603.1?a=b&c=d") == "https://arxiv.org/abs/2603.1?a=b&c=d"
     )
