@@ -140,6 +140,39 @@ def test_bad_variable_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
         load()
 
 
+def test_rates_of_domains_in_a_variable_join_those_of_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _write('[limits.domains."gmail.com"]\nper_hour = 100\n')
+    monkeypatch.setenv("DIGEST_LIMITS__DOMAINS", '{"gmail.com": {"per_second": 2}, "*": {}}')
+    domains = load().settings.limits.domains
+    assert (domains["gmail.com"].per_second, domains["gmail.com"].per_hour) == (2, 100)
+    assert list(domains) == ["gmail.com", "*"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("[1", "environment: DIGEST_LIMITS__DOMAINS: write it as JSON"),
+        ('{"a.example": {"x": 1}}', "environment: DIGEST_LIMITS__DOMAINS, or config.toml: "),
+    ],
+)
+def test_bad_json_in_a_variable_is_named_as_such(
+    monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
+    _write("[limits]\nper_hour = 5\n")
+    monkeypatch.setenv("DIGEST_LIMITS__DOMAINS", value)
+    with pytest.raises(ConfigError, match=f"^{said}"):
+        load()
+
+
+def test_a_section_given_as_a_mere_word_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_SMTP", '"hush-hush"')
+    with pytest.raises(ConfigError, match=r"^environment: DIGEST_SMTP: ") as caught:
+        load()
+    assert "hush" not in str(caught.value)
+
+
 def test_missing_named_file_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"gone.toml does not exist"):
         load(Path("gone.toml"))

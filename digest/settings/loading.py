@@ -98,7 +98,7 @@ def load(given: Path | None = None) -> Loaded:
         raise ConfigError(_first_problem(exc, config_file)) from exc
     except ValueError as exc:  # a variable that should hold JSON
         field = re.search(r'field "(\w+)"', str(exc))
-        name = variable(field[1]) if field else "a DIGEST_ variable"
+        name = _given_as(field[1]) if field else "a DIGEST_ variable"
         raise ConfigError(f"environment: {name}: write it as JSON") from exc
     loaded = Loaded(settings=settings, base=base, config_file=config_file, warnings=warnings)
     _require_files(loaded)
@@ -239,9 +239,11 @@ def _first_problem(exc: ValidationError, config_file: Path | None) -> str:
     """The first problem as one line: where, which key, what is wrong."""
     problem = exc.errors()[0]
     key = ".".join(str(part) for part in problem["loc"])
-    in_environment = variable(key) in os.environ
     where = f"{config_file}: " if config_file else ""
-    where = f"environment: {variable(key)}: " if in_environment else where
+    if variable(key) in os.environ:
+        where = f"environment: {variable(key)}: "
+    elif whole := _whole_of(key):  # which of the two is wrong cannot be told: they were merged
+        where = f"environment: {whole}{f', or {config_file}' if config_file else ''}: "
     if problem["type"] == "extra_forbidden":
         return f"{where}{key} is no setting: see config.example.toml for those that are"
     message = problem["msg"].removeprefix("Value error, ")
@@ -256,5 +258,23 @@ def _first_problem(exc: ValidationError, config_file: Path | None) -> str:
     return f"{where}{key}: {message}{shown}{more}"
 
 
+def _given_as(section: str) -> str:
+    """The variable that gives a section, or the first that gives some part of it as JSON."""
+    begin = variable(section)
+    found = (key for key, default in all_keys() if isinstance(default, dict))
+    parts = [name for key in found if (name := variable(key)).startswith(f"{begin}__")]
+    return next((name for name in (begin, *parts) if name in os.environ), begin)
+
+
+def _whole_of(key: str) -> str:
+    """The variable that gives, as JSON, something that holds this key; empty where none does."""
+    parts = key.split(".")
+    names = (variable(".".join(parts[:count])) for count in range(len(parts) - 1, 0, -1))
+    return next((name for name in names if name in os.environ), "")
+
+
 def _is_secret(key: str) -> bool:
-    return any(word in key for word in ("password", "secret_keys", "pepper"))
+    """Whether the value of a key is or may hold a secret."""
+    return key in ("smtp", "bounces", "store.url") or any(
+        word in key for word in ("password", "secret_keys", "pepper")
+    )

@@ -1,5 +1,6 @@
 """The engine and its sessions, on SQLite or PostgreSQL."""
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ def open_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError as exc:
-        raise ConfigError(f"store.url {url!r} is no database URL: write sqlite:///path") from exc
+        shown = re.sub(r"//.*@", "//…@", url)  # a password may stand before the host
+        raise ConfigError(f"store.url {shown!r} is no database URL: write sqlite:///path") from exc
     match parsed.get_backend_name():
         case "sqlite":
             return _sqlite(parsed.render_as_string(hide_password=False), parsed.database)
