@@ -4,7 +4,7 @@
     ranking/    pure, arrays in and out: vocabulary → lexical → match → select → explain
     sources/    outside → Batch: polite HTTP, Hugging Face, arXiv, feeds, listing pages, JSONL
     store/      rows ↔ domain: engine, tables, papers, subscribers, ledger; all SQL stands here
-    mail/       digest → wire and back: render, fragments, message, dkim, transport; returns, mailboxes
+    mail/       digest → wire and back: render, message, dkim, transport; returns, mailboxes
     services/   the verbs: collect, compose, deliver, subscribe, bounce, suppress, preview, transfer
     cli/        one file per noun: command line ↔ services, no rules
     daemon.py   APScheduler ticks; the schedule itself is data in the store

@@ -153,7 +153,7 @@ class App:
 
     @property
     def mailbox(self) -> "Mails":
-        """The mails of the watched mailbox that are not done with. Raises ConfigError without one."""
+        """What is new in the watched mailbox. Raises ConfigError where none is set."""
         from digest import parts
 
         return parts.mailbox(self.loaded)
