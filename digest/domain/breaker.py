@@ -46,6 +46,14 @@ EVIDENCE_RENEWED = timedelta(minutes=10)
 UNPROVED = "[to be confirmed: the relay has taken no other mail lately]"
 
 _GREYLISTED = re.compile(r"\bgr[ae]y ?-?list")
+# What says nothing but "later" is how receivers greylist who do not say so, such as rspamd and spamd
+# of OpenBSD. Taken for a refusal of us it would open the breaker at every stranger, and no probe,
+# which is another stranger, would ever close it.
+_LATER = re.compile(
+    r"(?:\W|\b(?:please|try|again|later|retry|come|back|in|a|few|minutes|temporar(?:y|ily)|failure"
+    r"|problem|error|rejected|deferred|delivery|message|mail|gl|recipient|address)\b)*"
+)
+_NOT_WORDS = re.compile(r"<[^>]*>|\S+@\S+|\b\d\.\d{1,3}\.\d{1,3}\b")
 # Basic codes that speak of the relay itself where no enhanced code says more (RFC 5321 §4.2.3).
 _RELAYS_OWN = frozenset({421, 451, 452, 454})
 
@@ -91,7 +99,14 @@ def _defers_us(code: int, reply: str) -> bool:
     status = status_of(said)
     if code == 421 or ABOUT_US.search(said):
         return True
+    if code in (450, 451) and (not status or status[1] == 7) and _says_only_later(said):
+        return False
     return status[1] in (3, 7) if status else code in _RELAYS_OWN
+
+
+def _says_only_later(said: str) -> bool:
+    words = _NOT_WORDS.sub(" ", said)
+    return ("later" in words or "again" in words) and bool(_LATER.fullmatch(words))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
