@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.domain.deliveries import Deferred, DeliveryId, Failed, State
+from digest.domain.deliveries import Deferred, DeliveryId, Failed, Result, State
 from digest.store import ledger, turns
 from digest.store.database import transaction
 from digest.store.turns import Ended, Sender, Turn
@@ -144,10 +144,10 @@ class Recorder:
         return done
 
     def _gave_up(self, one: Ended) -> None:
-        if isinstance(one.result, Deferred):
+        if final := _final(one.result):
             with transaction(self.engine) as session:
                 ledger.hold_subscriber(session, one.id)
-                self.refused(session, one.id, _final(one.result))
+                self.refused(session, one.id, final)
 
     def _record(self, sender: Sender, one: Ended) -> State | None:
         with transaction(self.engine) as session:
@@ -161,10 +161,18 @@ class Recorder:
                 jitter=sender.jitter(),
                 give_up_after=sender.give_up_after,
             )
-            if isinstance(one.result, Failed | Deferred) and state is State.FAILED:
-                self.refused(session, one.id, _final(one.result))
+            if state is State.FAILED and (final := _final(one.result)):
+                self.refused(session, one.id, final)
         return state
 
 
-def _final(result: Failed | Deferred) -> Failed:
+def _final(result: Result) -> Failed | None:
+    """The refusal that a failed delivery ended in.
+
+    None for one that was never believed, because the relay took no other mail to the very end: the
+    delivery is given up, but who it was for must not pay for the relay.
+    """
+    unproved = isinstance(result, Deferred) and result.code >= 500
+    if unproved or not isinstance(result, Failed | Deferred):
+        return None
     return Failed(code=result.code, reply=result.reply, stage=result.stage)

@@ -141,3 +141,18 @@ def test_connections_are_shared_by_all_senders(engine: Engine, moody: Moody) -> 
     with transaction(engine) as session:
         allowances.leave(session, "other")
     assert run(engine, moody, limits=limits).sent == 1
+
+
+def test_what_was_never_believed_is_given_up_and_suppresses_nobody(
+    engine: Engine, sullen: Sullen
+) -> None:
+    """A relay that calls everybody dead for two days has lost its table of users."""
+    queued(engine, *(f"reader{n}@example{n}.com" for n in range(6)))
+    sullen.answer = "550 5.1.1 no such user"
+    told = []
+    post = replace(post_to(engine, sullen), refused=lambda *what: told.append(what))
+    run(engine, sullen)
+    late = NOON + timedelta(hours=49)
+    deliver(replace(post, clock=lambda: late, wall=lambda: late), options(insist=True))
+    assert states(engine)[State.FAILED] >= 1
+    assert told == []
