@@ -177,8 +177,8 @@ def _left(group: int) -> list[int]:
     found = []
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
-        found = [number for number in map(int, filter(str.isdigit, os.listdir("/proc")))
-                 if _is_of(number, group)]  # fmt: skip
+        numbers = [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()]
+        found = [number for number in numbers if _is_of(number, group)]
         if not found:
             break
         time.sleep(0.05)
