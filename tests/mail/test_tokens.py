@@ -1,5 +1,6 @@
 """Signed tokens and the links that carry them."""
 
+import string
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -84,6 +85,17 @@ def test_a_changed_token_is_refused() -> None:
     assert payload != forged
     with pytest.raises(BadToken):
         tokens.read(Purpose.CONFIRM, f"{forged}.{rest}", NOW)
+
+
+def test_a_token_with_any_character_changed_or_added_is_refused() -> None:
+    tokens = Tokens([NEW])
+    token = tokens.sign(Purpose.CONFIRM, "12", NOW)
+    others = string.ascii_letters + string.digits + "-_.=\n\0é"
+    changed = [token[:at] + c + token[at + 1 :] for at in range(len(token)) for c in others]
+    for wrong in [*changed, *(token + c for c in others), token.upper(), token[:-1], "\ud800.a.b"]:
+        if wrong != token:
+            with pytest.raises(BadToken):
+                tokens.read(Purpose.CONFIRM, wrong, NOW)
 
 
 def test_the_same_arguments_give_the_same_token() -> None:
