@@ -100,7 +100,9 @@ def _sqlite(url: str, path: str | None) -> Engine:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise ConfigError(f"store.url: the folder of {path} cannot be made: {exc}") from exc
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -147,7 +149,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 def _postgresql(url: str) -> Engine:
     try:
-        return create_engine(url, pool_pre_ping=True, connect_args=_LIBPQ)
+        return create_engine(url, pool_pre_ping=True, connect_args=_LIBPQ, hide_parameters=True)
     except ModuleNotFoundError as exc:
         raise ConfigError(
             "store.url names PostgreSQL, whose driver is missing: install the extra 'postgres'"

@@ -126,6 +126,17 @@ def test_the_password_of_the_store_is_in_no_message():
         assert "hunter2" not in str(caught.value)
 
 
+def test_what_a_statement_was_about_is_in_no_message(engine):
+    with pytest.raises(IntegrityError) as caught, transaction(engine) as session:
+        session.execute(
+            text("INSERT INTO suppressions (address_hash, email) VALUES ('x', :who)"),
+            {"who": "ada@example.com"},
+        )
+    assert "parameters hidden" in str(caught.value)
+    if engine.dialect.name == "sqlite":  # PostgreSQL names the row that it refused
+        assert "ada@" not in str(caught.value)
+
+
 def test_sqlite_runs_with_a_write_ahead_log_and_foreign_keys(sqlite_url):
     engine = open_engine(sqlite_url)
     with reading(engine) as session:
