@@ -43,9 +43,6 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-OPEN_STATES = (State.QUEUED, State.SENDING, State.DEFERRED)
-
-
 class Cancelled(StrEnum):
     """Why a delivery that was not begun yet never will be."""
 

@@ -49,7 +49,8 @@ def samples() -> tuple[MailView, ...]:
     return (*_within(_bare_frame()), *_within(_full_frame()))
 
 
-def _within(frame: Frame) -> tuple[MailView, ...]:
+def _papers() -> tuple[PaperView, PaperView]:
+    """A paper with all that it can show, and one with a title alone."""
     told = (Segment(text="A "), Segment(text="sample", marked=True))
     full = PaperView(
         rank=RANK,
@@ -78,6 +79,11 @@ def _within(frame: Frame) -> tuple[MailView, ...]:
         summary=(),
         links=(),
     )
+    return full, bare
+
+
+def _within(frame: Frame) -> tuple[MailView, ...]:
+    full, bare = _papers()
     day = f"{date(2026, 3, 12):%A %d %B %Y}"
     at = f"{datetime(2026, 3, 13, 8, tzinfo=UTC):%A %d %B at %H:%M}"
     return (
