@@ -113,7 +113,7 @@ def _group(fields: Fields) -> StatusGroup:
         address=next((address for value in named if (address := recipient_of(value))), ""),
         failed=not action.startswith(_NO_FAILURE) and not status.startswith("2"),
         status=status,
-        diagnostic=" ".join(fields.all("diagnostic-code"))[:4_000],
+        diagnostic=" ".join(fields.all("diagnostic-code"))[:1_500],
     )
 
 
