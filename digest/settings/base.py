@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from digest.domain.subscribers import address
 from digest.errors import InvalidInput
@@ -13,6 +13,14 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
+    @field_validator("*")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        """No value may end a line, or a C string, of what it is handed to."""
+        if isinstance(value, str) and any(char in value for char in "\0\r\n"):
+            raise ValueError("holds a control character: write one plain line")
+        return value
+
 
 def web_url(value: str) -> str:
     parts = urlsplit(value)
@@ -22,10 +30,24 @@ def web_url(value: str) -> str:
 
 
 def mail_address(value: str) -> str:
+    """An address of our own: each mail bears it, so that no relay may need SMTPUTF8 for it."""
     try:
-        return address(value) if value else value
+        checked = address(value) if value else value
     except InvalidInput as exc:
         raise ValueError(str(exc)) from exc
+    if not checked.rpartition("@")[0].isascii():
+        raise ValueError(
+            f"{checked!r} has letters outside ASCII before the @-sign, and most relays would take "
+            "no mail with it: give another address of that mailbox"
+        )
+    return checked
+
+
+def host_name(value: str) -> str:
+    value = value.strip()
+    if not value.isascii() or any(char <= " " or char == "\x7f" for char in value):
+        raise ValueError(f"{value!r} is no host name: write it in ASCII, without white space")
+    return value
 
 
 def one_line(value: str) -> str:

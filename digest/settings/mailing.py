@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from digest.domain.relay import Security, bares_password
-from digest.settings.base import Section, mail_address, one_line
+from digest.settings.base import Section, host_name, mail_address, one_line
 
 DEFAULT_PORTS = {Security.NONE: 25, Security.STARTTLS: 587, Security.TLS: 465}
 
@@ -25,6 +25,8 @@ class SmtpSettings(Section):
     local_hostname: str = ""
     timeout_s: float = Field(default=60.0, gt=0)
     data_timeout_s: float = Field(default=600.0, ge=1)  # RFC 5321 §4.5.3.2.6: at least 10 minutes
+
+    _names = field_validator("local_hostname")(host_name)
 
     @property
     def effective_port(self) -> int:
