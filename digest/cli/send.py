@@ -11,6 +11,7 @@ from digest.cli.output import DryRun, Json, emit_json, fail, note, progress, say
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
+    from digest.app import App
     from digest.services.compose import Composed, ComposedDigest
     from digest.services.deliver import Delivered
 
@@ -35,7 +36,8 @@ def compose(
 
     With --date for everyone whose schedule chooses that local date. Example: digest compose
     """
-    finish(_compose(day, only, now, dry_run, as_json))
+    app = open_app(now, dry_run=dry_run)
+    finish(_compose(app, day, only, dry_run, as_json))
 
 
 def deliver(
@@ -72,7 +74,10 @@ def send(
             raise UsageError("--test takes no --limit and no --processes")
         finish(_send_copies(day, only, now, dry_run))
         return
-    composed = _compose(day, only, now, dry_run, as_json=False)
+    app = open_app(now, dry_run=dry_run)
+    if not dry_run:
+        app.mailroom.check()  # before the ledger holds what cannot be put into words
+    composed = _compose(app, day, only, dry_run, as_json=False)
     delivered = Exit.DONE if dry_run else _deliver(limit, processes, now, tuple(only or ()))
     finish(composed if delivered is Exit.DONE else delivered)
 
@@ -109,10 +114,9 @@ def preview(
             say(str(path))
 
 
-def _compose(day: date | None, only: Only, now: Now, dry_run: bool, as_json: bool) -> Exit:
+def _compose(app: "App", day: date | None, only: Only, dry_run: bool, as_json: bool) -> Exit:
     from digest.services.compose import Who
 
-    app = open_app(now, dry_run=dry_run)
     outcomes: list[dict[str, Any]] = []
     with progress("composing") as step:
 

@@ -110,10 +110,10 @@ class Renderer:
         if isinstance(view, DigestView):
             view = replace(view, entries=_entry_holes(len(view.papers)))
         subject = self._printed(_name(view, "subject.txt"), mail=view, frame=view.frame).strip()
+        if not (subject := shortened(plain(subject), SUBJECT_MOST)):
+            raise TemplateError(f"template {_name(view, 'subject.txt')} prints no subject")
         html, text = self._parts(view, text_only=text_only)
-        return Rendered(
-            subject=shortened(plain(subject), SUBJECT_MOST), quoted_text=text, quoted_html=html
-        )
+        return Rendered(subject=subject, quoted_text=text, quoted_html=html)
 
     def check(self) -> None:
         """Render every kind of mail once with sample words, with and without links.

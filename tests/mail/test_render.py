@@ -405,6 +405,13 @@ def test_a_wrong_template_is_named_with_its_line(
         renderer.check()
 
 
+def test_a_template_that_prints_no_subject_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mail" / "digest").mkdir(parents=True)
+    (tmp_path / "mail" / "digest" / "subject.txt").write_text("{# nothing yet #}\n")
+    with pytest.raises(TemplateError, match=r"mail/digest/subject\.txt prints no subject"):
+        Renderer(tmp_path).check()
+
+
 def test_a_folder_of_templates_that_is_absent_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"templates\.folder"):
         Renderer(tmp_path / "nowhere")
