@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from multiprocessing import get_context, parent_process
 from digest.app import App
 from digest.errors import DigestError
 from digest.services.deliver import Delivered
+from digest.services.senders import NO_SEAT
 from digest.settings import Loaded, with_secrets
 
 
@@ -24,18 +26,28 @@ def deliver_with(
     """
     app.mailroom.check()  # a wrong template must stop us before the first process starts
     loaded = with_secrets(app.loaded)  # made once, here, where they are missing
+    processes = min(processes, app.settings.limits.connections or processes)
     shares = [None] * processes if limit is None else _shares(limit, processes)
-    total = Delivered()
     spawn = get_context("spawn")
     try:
         with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_watch_parent) as pool:
-            for done in pool.map(partial(_deliver, loaded, now), shares):
-                total.add(done)
+            runs = list(pool.map(partial(_deliver, loaded, now), shares))
     except BrokenProcessPool as exc:
         raise DigestError(
             "a sender process was killed: what it was sending is settled once its lease has run "
             "out; run 'digest deliver' again"
         ) from exc
+    return _together(runs)
+
+
+def _together(runs: Sequence[Delivered]) -> Delivered:
+    """What all of them did; one that found every seat taken by its own kind has lost nothing."""
+    total = Delivered()
+    seated = any(run.relay_error != NO_SEAT for run in runs)
+    for run in runs:
+        if seated and run.relay_error == NO_SEAT:
+            run.relay_error = ""
+        total.add(run)
     return total
 
 

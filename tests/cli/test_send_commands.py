@@ -153,10 +153,12 @@ def test_wrong_template_of_the_operator_stops_before_the_first_mail(
     folder.mkdir(parents=True)
     (folder / "body.html").write_text("<p>{% if %}</p>")
     monkeypatch.setenv("DIGEST_TEMPLATES__FOLDER", "mine")
+    before = _dump(ready)
     ended = ready.run("send", "--date", "2026-03-12")
     assert ended.code == 1
     assert "body.html, line 1" in ended.err
     assert sink.received == []
+    assert _dump(ready) == before
 
 
 def test_several_processes_send_each_digest_once(desk: Desk, sink: Sink) -> None:
@@ -166,6 +168,17 @@ def test_several_processes_send_each_digest_once(desk: Desk, sink: Sink) -> None
     desk.ok("compose", "--date", "2026-03-12")
     assert "60 sent" in desk.ok("deliver", "--processes", "2").out
     assert len({mail.recipient for mail in sink.received}) == len(sink.received) == 60
+
+
+@pytest.mark.parametrize("connections", ["1", "2"])
+def test_more_processes_than_connections_are_no_failure(
+    ready: Desk, sink: Sink, monkeypatch: pytest.MonkeyPatch, connections: str
+) -> None:
+    monkeypatch.setenv("DIGEST_LIMITS__CONNECTIONS", connections)
+    ready.ok("compose", "--date", "2026-03-12")
+    ended = ready.ok("deliver", "--processes", "3")
+    assert "1 sent" in ended.out
+    assert ended.err == ""
 
 
 def test_deliveries_show_and_stats_tell_the_story(ready: Desk, sink: Sink) -> None:
