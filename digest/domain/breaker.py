@@ -46,9 +46,9 @@ EVIDENCE_RENEWED = timedelta(minutes=10)
 UNPROVED = "[to be confirmed: the relay has taken no other mail lately]"
 
 _GREYLISTED = re.compile(r"\bgr[ae]y ?-?list")
-# What says nothing but "later" is how receivers greylist who do not say so, such as rspamd and spamd
-# of OpenBSD. Taken for a refusal of us it would open the breaker at every stranger, and no probe,
-# which is another stranger, would ever close it.
+# What says nothing but "later" is how receivers greylist who do not say so, such as rspamd and
+# OpenBSD's spamd. Taken for a refusal of us it would open the breaker at every stranger, and no
+# probe, which is another stranger, would ever close it.
 _LATER = re.compile(
     r"(?:\W|\b(?:please|try|again|later|retry|come|back|in|a|few|minutes|temporar(?:y|ily)|failure"
     r"|problem|error|rejected|deferred|delivery|message|mail|gl|recipient|address)\b)*"

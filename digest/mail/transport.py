@@ -77,8 +77,15 @@ class Connection:
         """Whether it can be used as it stands."""
         return self._dialogue is not None and self._dialogue.is_open
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next message may go over it as it stands."""
+        return self.is_open and not self._is_worn
+
     async def open(self) -> None:
-        """Connect, unless connected. Raises RelayError, which says what to check."""
+        """Connect, unless ready. Raises RelayError, which says what to check."""
+        if self._is_worn:
+            await self.close()
         await self._opened()
 
     async def close(self) -> None:
@@ -105,8 +112,7 @@ class Connection:
         made. Cancelled, it drops the connection.
         """
         envelope = Envelope.of(sender, recipient, envelope_id)
-        most = self._settings.messages_per_connection
-        if most and self._messages >= most:
+        if self._is_worn:
             await self.close()
         dialogue = await self._opened()
         used_before = dialogue.was_used
@@ -117,6 +123,11 @@ class Connection:
             if not used_before or dialogue.is_open:
                 raise
         return await self._sent(await self._opened(), envelope, message)
+
+    @property
+    def _is_worn(self) -> bool:
+        """Whether it has carried as many messages as it may."""
+        return 0 < self._settings.messages_per_connection <= self._messages
 
     async def _sent(self, dialogue: Dialogue, envelope: Envelope, message: bytes) -> Sent:
         reply = await dialogue.send(envelope, message)

@@ -12,6 +12,9 @@ from digest.services.restraint import Restraint
 from digest.store import ledger
 from digest.store.database import transaction
 
+Waiting = Mapping[DeliveryId, tuple[str, datetime]]
+"""Messages that may not begin yet: to whom, and until when the limits let them wait at least."""
+
 
 class Line:
     """One run's line; what waits in it stands in its `summary`."""
@@ -23,9 +26,8 @@ class Line:
         self._owner = options.owner
         self._restraint = restraint
         self._summary = summary
-        self._waiting: set[DeliveryId] = set()
+        self._waiting: dict[DeliveryId, datetime] = {}
         self._closed: dict[str, datetime] = {}  # domains that the limits let wait, until when
-        self._again_at: datetime | None = None
         self._ahead = post.clock() - post.wall()
 
     def due(self) -> datetime:
@@ -38,23 +40,25 @@ class Line:
         """
         self._closed[recipient_domain(recipient)] = until
 
-    def closed(self, rows: Sequence[ledger.Claimed]) -> dict[DeliveryId, str]:
-        """Those of closed domains, with their recipients."""
+    def closed(self, rows: Sequence[ledger.Claimed]) -> Waiting:
+        """Those of closed domains."""
         now = self._post.wall()
-        domains = {domain for domain, until in self._closed.copy().items() if until > now}
-        emails = {row.id: row.subscriber.email for row in rows if domains}
-        return {number: to for number, to in emails.items() if recipient_domain(to) in domains}
+        open_again = {domain: at for domain, at in self._closed.copy().items() if at > now}
+        waiting = {}
+        for row in rows if open_again else ():
+            if until := open_again.get(recipient_domain(row.subscriber.email)):
+                waiting[row.id] = (row.subscriber.email, until)
+        return waiting
 
-    def put_off(self, waiting: Mapping[DeliveryId, str]) -> dict[DeliveryId, datetime]:
+    def put_off(self, waiting: Waiting) -> dict[DeliveryId, datetime]:
         """Give claimed messages back, in a transaction of its own."""
         with transaction(self._post.engine) as session:
             return self.put_off_in(session, waiting)
 
-    def put_off_in(
-        self, session: Session, waiting: Mapping[DeliveryId, str]
-    ) -> dict[DeliveryId, datetime]:
+    def put_off_in(self, session: Session, waiting: Waiting) -> dict[DeliveryId, datetime]:
         """Until when they wait; those are left out that another transaction holds."""
-        instants = self._restraint.back_in_line(session, list(waiting.values()))
+        emails, not_before = zip(*waiting.values(), strict=True)
+        instants = self._restraint.back_in_line(session, emails, not_before)
         until = dict(zip(waiting, instants, strict=True))
         ahead = self.due() - self._post.wall()
         due = {number: instant + ahead for number, instant in until.items()}
@@ -63,22 +67,27 @@ class Line:
 
     def tell(self, until: Mapping[DeliveryId, datetime]) -> None:
         """Let the summary know that these were put off."""
-        self._waiting |= until.keys()
-        self._again_at = min(filter(None, (self._again_at, *until.values())), default=None)
+        self._waiting |= until
         if until:
-            self._summary.waiting = len(self._waiting)
-            self._summary.again_at = self._again_at
+            self._sum_up()
 
     def begun(self, number: DeliveryId) -> None:
         """This one waits no longer."""
-        self._waiting.discard(number)
+        self._waiting.pop(number, None)
 
     def next_at(self) -> datetime | None:
-        """When the first that was put off since this was last asked may go."""
-        until, self._again_at = self._again_at, None
-        return until
+        """When the first of them may go."""
+        self._sum_up()
+        return self._summary.again_at
 
-    def clear(self) -> None:
-        """The wait is over: what is still behind the limits will be put off once more."""
-        self._waiting.clear()  # others may have sent them
-        self._summary.waiting, self._summary.again_at = 0, None
+    def pass_on(self) -> None:
+        """Forget those whose time has come: they are claimed again, by whomever."""
+        now = self._post.wall()
+        self._waiting = {number: at for number, at in self._waiting.items() if at > now}
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        self._summary.waiting, self._summary.again_at = (
+            len(self._waiting),
+            min(self._waiting.values(), default=None),
+        )

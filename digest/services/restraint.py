@@ -61,9 +61,11 @@ class Restraint:
         """When each of these messages may begin: None for now."""
         return allowances.take(session, emails, self.limits, self.wall())
 
-    def back_in_line(self, session: Session, emails: Sequence[str]) -> list[datetime]:
+    def back_in_line(
+        self, session: Session, emails: Sequence[str], not_before: Sequence[datetime]
+    ) -> list[datetime]:
         """When messages that are given back to the queue may be claimed again."""
-        return allowances.put_off(session, emails, self.limits, self.wall())
+        return allowances.put_off(session, emails, self.limits, self.wall(), not_before)
 
     def tell(self, session: Session) -> None:
         """Let all processes know what this one has heard of the relay, where that is news."""

@@ -15,14 +15,13 @@ from digest.domain.deliveries import DeliveryId, InDoubt, NotTried, Result, Stat
 from digest.errors import DigestError, RelayError, StoreError
 from digest.mail.transport import Connection, Relay
 from digest.services.attempts import Jury, attempt
+from digest.services.claims import Claims
 from digest.services.heartbeat import heartbeat
 from digest.services.line import Line
 from digest.services.mailroom import Outgoing
 from digest.services.post import Delivered, DeliverOptions, Post
 from digest.services.recorder import Ask, Recorder
 from digest.services.restraint import Restraint
-from digest.store import ledger
-from digest.store.database import transaction
 from digest.store.turns import Ended, Sender, Start
 
 RECORD_PAUSES_S = (0.5, 1.0, 2.0)
@@ -50,12 +49,11 @@ class Senders:
         self._begun = 0
         self._patient = 0  # waiting for their turn here
         self._held: dict[DeliveryId, float] = {}  # since when another transaction holds it
-        self._later: list[Outgoing] = []  # to be given back to the queue
+        self._later: list[tuple[Outgoing, datetime]] = []  # to be given back to the queue
         self._workers = options.connections
         self._seated = 0
         self._broken = False
         self._fed = False
-        self._checked = False
         self._refusal = ""
         self._restraint = Restraint(
             engine=post.engine,
@@ -67,6 +65,7 @@ class Senders:
             jitter=post.jitter,
         )
         self._line = Line(post, options, self._restraint, self.summary)
+        self._claims = Claims(post, options, self._line)
         self._jury = Jury(self._restraint.breaker)
         self._recorder = Recorder(
             engine=post.engine,
@@ -155,7 +154,7 @@ class Senders:
         if self._queue.qsize() > self._options.connections or room <= 0:
             await self._change()
             return True
-        batch, put_off = await self._recorder.run(self._claimed, room)
+        batch, put_off = await self._recorder.run(self._claims.take, room)
         self._open += len(batch)
         self._unbegun += len(batch)
         for outgoing in batch:
@@ -196,18 +195,18 @@ class Senders:
             return False
         while self._post.wall() < until and not self._ended():
             await asyncio.sleep(min(LOOK_S, max((until - self._post.wall()).total_seconds(), 0)))
-        self._line.clear()
+        self._line.pass_on()
         return True
 
     async def _give_back(self) -> None:
         """Give those to the queue that the limits let wait for long."""
         later, self._later = self._later, []
-        waiting = {one.id: one.recipient for one in later}
+        waiting = {one.id: (one.recipient, at) for one, at in later}
         until = await self._recorder.run(self._line.put_off, waiting)
         self._open -= len(until)
         self._unbegun -= len(until)
         self._line.tell(until)
-        for outgoing in later:
+        for outgoing, _ in later:
             if outgoing.id not in until:
                 self._come_back(outgoing, PATIENCE.total_seconds())
 
@@ -217,31 +216,8 @@ class Senders:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), LOOK_S)
 
-    def _claimed(self, most: int) -> tuple[list[Outgoing], dict[DeliveryId, datetime]]:
-        """Messages to send, and those that were claimed and given back for the limits."""
-        post, options = self._post, self._options
-        with transaction(post.engine) as session:
-            rows = ledger.claim(
-                session,
-                options.owner,
-                self._line.due(),
-                options.lease,
-                most,
-                only=options.only,
-                wall=post.wall(),
-            )
-            if rows and not self._checked:
-                post.mailroom.check()  # a wrong template gives all of them back
-                self._checked = True
-            closed = self._line.closed(rows)
-            put_off = self._line.put_off_in(session, closed) if closed else {}
-            open_rows = [row for row in rows if row.id not in put_off]
-            return post.mailroom.outgoing(session, open_rows), put_off
-
     def _renew(self) -> None:
-        with transaction(self._post.engine) as session:
-            wall, lease = self._post.wall(), self._options.lease
-            ledger.renew(session, self._options.owner, wall, lease)
+        self._claims.renew()
         if self._options.limits.connections or self._restraint.breaker.probing:
             self._restraint.keep()
             if not self._restraint.seats:  # somebody took them, as after a long sleep of ours
@@ -301,18 +277,37 @@ class Senders:
         try:
             while outgoing is not None and not self._ended():
                 content = outgoing.content()
+                if not connection.is_ready:
+                    previous = await self._recorded(previous)
+                    if not await self._opened(connection):
+                        break
                 begun = await self._turn(previous, outgoing)
                 previous = None
                 if begun:
                     previous = (outgoing, await self._result(connection, outgoing, content))
-                if previous and self._queue.empty():
-                    await self._turn(previous, None)
-                    previous = None
+                if self._queue.empty():
+                    previous = await self._recorded(previous)
                 done = self._ended() or self._seat_is_lost()
                 outgoing = None if done else await self._queue.get()
         finally:
             if previous:
                 await self._record_last(previous)
+
+    async def _recorded(self, previous: Tried | None) -> Tried | None:
+        """Record what came before at once, because what comes next may take long; what is left."""
+        if previous:
+            await self._turn(previous, None)
+        return None
+
+    async def _opened(self, connection: Connection) -> bool:
+        """Connect anew before a message begins: who opts out meanwhile is not mailed then."""
+        try:
+            await connection.open()
+        except RelayError as exc:
+            self._restraint.breaker.lost(str(exc))
+            self.summary.relay_error = self._restraint.breaker.why or str(exc)
+            return False
+        return True
 
     async def _result(
         self, connection: Connection, outgoing: Outgoing, content: bytes | DigestError
@@ -377,7 +372,7 @@ class Senders:
             return
         if delay > PATIENCE:
             self._line.close(outgoing.recipient, until)
-        self._later.append(outgoing)
+        self._later.append((outgoing, until))
         self._changed.set()
 
     def _come_back(self, outgoing: Outgoing, after_s: float) -> None:

@@ -75,23 +75,30 @@ def take(
 
 
 def put_off(
-    session: Session, wanted: Sequence[str], limits: Limits, now: datetime
+    session: Session,
+    wanted: Sequence[str],
+    limits: Limits,
+    now: datetime,
+    not_before: Sequence[datetime] = (),
 ) -> list[datetime]:
     """When to try messages again that are given back to the queue, in order: behind all those of
     their scopes that were given back before, as fast as the limits let them through.
 
     Nothing is promised or counted by it: it spreads out a crowd, so that a limited domain's
-    messages are not claimed again and again in front of everybody else's. At most 4 h ahead.
+    messages are not claimed again and again in front of everybody else's. At most 4 h ahead, and
+    none before its own instant of `not_before`, where `take` named one.
     """
     needs = [limits.scopes(one) for one in wanted]
+    shares = _shares(session, {scope: rate for need in needs for scope, rate in need}, now)
     rates = {Scope(f"line/{scope}"): rate for need in needs for scope, rate in need}
     line = {scope: min(at, now + ASKED_MOST) for scope, at in _hold(session, rates, now).items()}
     instants = []
-    for need in needs:
+    for need, earliest in zip(needs, not_before or [now] * len(needs), strict=True):
         own = [Scope(f"line/{scope}") for scope, _ in need]
         for scope in own:
-            line[scope] = min(max(line[scope], now) + _share(rates[scope]), now + ASKED_MOST)
+            line[scope] = min(max(line[scope], now) + shares[scope], now + ASKED_MOST)
         instants.append(max((line[scope] for scope in own), default=now))
+        instants[-1] = max(instants[-1], min(earliest, now + ASKED_MOST))
     _move(session, line)
     return instants
 
@@ -194,21 +201,39 @@ def _taken(now: datetime, lease: timedelta) -> ColumnElement[bool]:
     return and_(_seats.c.owner.is_not(None), ends > now, ends <= now + max(4 * lease, AHEAD_MOST))
 
 
-def _share(rate: Rate) -> timedelta:
-    """The time that one message of a scope takes of it, in the long run."""
-    hourly = timedelta(hours=1) / rate.per_hour if rate.per_hour else timedelta(0)
-    return max(rate.spacing, hourly)
+def _shares(session: Session, rates: Mapping[Scope, Rate], now: datetime) -> dict[Scope, timedelta]:
+    """The time that one message takes of each scope's line: by the second as long as the hour's
+    messages are not used up, then in the long run.
+    """
+    counted = _counted(session, rates, now)
+    shares = {}
+    for scope, rate in rates.items():
+        used_up = bool(rate.per_hour) and sum(counted[scope].values()) >= rate.per_hour
+        hourly = timedelta(hours=1) / rate.per_hour if used_up else timedelta(0)
+        shares[Scope(f"line/{scope}")] = max(rate.spacing, hourly)
+    return shares
 
 
 def _meters(session: Session, rates: Mapping[Scope, Rate], now: datetime) -> dict[Scope, Meter]:
     free_at = _hold(session, rates, now)
-    meters = {scope: Meter(rate=rate, free_at=free_at[scope]) for scope, rate in rates.items()}
+    counted = _counted(session, rates, now)
+    return {
+        scope: Meter(rate=rate, free_at=free_at[scope], minutes=counted[scope])
+        for scope, rate in rates.items()
+    }
+
+
+def _counted(
+    session: Session, rates: Mapping[Scope, Rate], now: datetime
+) -> dict[Scope, dict[int, int]]:
+    """What began within the hour, by scope and minute."""
+    minutes: dict[Scope, dict[int, int]] = {scope: {} for scope in rates}
     if hourly := [scope for scope, rate in rates.items() if rate.per_hour]:
         first, last = hour_before(now)
         window = {"scopes": hourly, "first": first, "last": last}
         for scope, minute, used in session.connection().execute(_COUNTED, window):
-            meters[Scope(scope)].minutes[minute] = used
-    return meters
+            minutes[Scope(scope)][minute] = used
+    return minutes
 
 
 def _write(session: Session, meters: Mapping[Scope, Meter], now: datetime) -> None:

@@ -172,7 +172,25 @@ def test_those_given_back_are_spread_out_behind_one_another(session):
     assert first == [NOON + SECOND, NOON, NOON + 2 * SECOND]
     assert again == [NOON + 3 * SECOND]
     slow = limits(per_hour=1)
+    assert allowances.take(session, [GMAIL], slow, NOON) == [None]
     assert allowances.put_off(session, [GMAIL] * 9, slow, NOON)[-1] == NOON + 4 * HOUR
+
+
+def test_those_given_back_come_by_the_second_until_the_hour_is_used_up(session):
+    both = limits(per_second=10, per_hour=2)
+    tenth = SECOND / 10
+    assert allowances.take(session, [GMAIL], both, NOON) == [None]
+    assert allowances.put_off(session, [GMAIL] * 2, both, NOON) == [NOON + tenth, NOON + 2 * tenth]
+    assert allowances.take(session, [GMAIL], both, NOON + SECOND) == [None]
+    assert allowances.put_off(session, [GMAIL], both, NOON + SECOND)[0] > NOON + HOUR / 2
+
+
+def test_nobody_is_given_back_for_less_than_the_limits_said(session):
+    until = NOON + 30 * SECOND
+    assert allowances.put_off(session, [GMAIL, GMAIL], GMAIL_SLOW, NOON, [until, NOON]) == [
+        until,
+        NOON + 2 * SECOND,
+    ]
 
 
 # --- never above, in any window ---
