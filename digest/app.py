@@ -15,7 +15,7 @@ from digest.domain.schedule import Schedule
 from digest.domain.subscribers import Preferences, SubscriberId
 from digest.services.subscribe import Keys
 from digest.settings import Loaded, Settings, with_secrets
-from digest.store.database import open_engine
+from digest.store.database import clock_ahead, open_engine
 from digest.store.version import is_newest
 
 if TYPE_CHECKING:
@@ -196,6 +196,7 @@ class App:
         from digest.services.deliver import DeliverOptions, Post, deliver
 
         delivery = self.settings.delivery
+        ahead = clock_ahead(self.engine, _utc_now)
         options = DeliverOptions(
             owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             lease=timedelta(seconds=delivery.lease_s),
@@ -213,7 +214,7 @@ class App:
             relay=partial(parts.relay, self.loaded),
             mailroom=self.mailroom,
             clock=self.clock,
-            wall=lambda: datetime.now(UTC),
+            wall=lambda: _utc_now() + ahead,
             refused=parts.refusals(self.settings, self.keys, self.clock),
         )
         return deliver(post, options, stop)
@@ -246,3 +247,7 @@ class App:
     @property
     def _secret(self) -> str:
         return self.secrets.secret_keys[0]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

@@ -1,6 +1,6 @@
 """Engines and sessions: what commits, what does not, and errors that say what to do."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from zoneinfo import ZoneInfo
 
@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from digest.errors import ConfigError, StoreError
-from digest.store.database import open_engine, reading, transaction
+from digest.store.database import clock_ahead, open_engine, reading, transaction
 from digest.store.tables import EditionRow
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -146,3 +146,12 @@ def test_sqlite_runs_with_a_write_ahead_log_and_foreign_keys(sqlite_url):
         ]
     assert found == ["wal", 1, 10_000]
     engine.dispose()
+
+
+def test_a_host_whose_clock_is_behind_the_servers_learns_by_how_much(engine):
+    minute = timedelta(minutes=1)
+    ahead = clock_ahead(engine, lambda: datetime.now(UTC) - minute)
+    if engine.dialect.name == "sqlite":
+        assert ahead == timedelta(0)
+    else:
+        assert abs(ahead - minute) < timedelta(seconds=5)
