@@ -191,7 +191,8 @@ class Renderer:
         try:
             return self._environment.get_template(name).render(values)
         except TemplateNotFound as exc:
-            raise TemplateError(f"templates/{exc.name} is missing: restore the file") from exc
+            where = f"template {place}: " if (place := _place(exc)) else ""
+            raise TemplateError(f"{where}templates/{exc.name} is missing: restore it") from exc
         except TemplateSyntaxError as exc:
             where = f"{exc.filename or exc.name}, line {exc.lineno}"
             raise TemplateError(f"template {where}: {exc.message}") from exc

@@ -405,6 +405,15 @@ def test_a_wrong_template_is_named_with_its_line(
         renderer.check()
 
 
+def test_an_include_of_a_file_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> None:
+    body = tmp_path / "mail" / "digest" / "body.txt"
+    body.parent.mkdir(parents=True)
+    body.write_text('Hello\n{% include "mail/_parts/gone.txt" %}\n')
+    with pytest.raises(TemplateError) as caught:
+        Renderer(tmp_path).check()
+    assert f"{body}, line 2: templates/mail/_parts/gone.txt is missing" in str(caught.value)
+
+
 def test_a_template_that_prints_no_subject_is_named(tmp_path: Path) -> None:
     (tmp_path / "mail" / "digest").mkdir(parents=True)
     (tmp_path / "mail" / "digest" / "subject.txt").write_text("{# nothing yet #}\n")
