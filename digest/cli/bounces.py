@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.context import Exit, Now, finish, open_app
-from digest.cli.output import DryRun, Json, Limit, emit_json, instant, note, say, table
+from digest.cli.output import DryRun, Json, Limit, emit_json, note, say, table
 
 if TYPE_CHECKING:
     from digest.app import App
@@ -89,12 +89,12 @@ def list_(
         return
     rows = (
         (
-            *(instant(one.happened_at), one.kind.value, one.email or "(erased)"),
+            *(one.happened_at.date(), one.kind.value, one.email or "(erased)"),
             *(one.delivery_id, one.acted, f"{one.status} {one.detail}".strip()),
         )
         for one in found
     )
-    columns = ("when", "kind", "email", "delivery", "followed", "said")
+    columns = ("day", "kind", "email", "delivery", "followed", "said")
     table(columns, rows, empty="nothing has come back")
 
 
