@@ -106,3 +106,22 @@ def test_rows_that_another_transaction_holds_are_left_and_nobody_waits(postgres_
             turn = turns.advance(session, a_sender(), ended, [two, three])
             assert (turn.states, turn.starts) == ({}, {three: Start.BEGUN})
     engine.dispose()
+
+
+@pytest.mark.postgres
+def test_leases_are_renewed_and_given_back_without_waiting_for_rows_held_elsewhere(postgres_url):
+    engine = open_engine(postgres_url)
+    with transaction(engine) as session:
+        one, two, three = three_claimed(session)
+    later = NOON + 60 * SECOND
+    with transaction(engine) as other:
+        other.execute(select(DELIVERIES.c.id).where(DELIVERIES.c.id == one).with_for_update())
+        with transaction(engine) as session:
+            session.connection().exec_driver_sql("SET LOCAL lock_timeout = '20ms'")
+            assert ledger.renew(session, "a", NOON, LEASE) == 2
+            assert ledger.put_off(session, "a", {one: later, two: later}) == {two}
+            assert ledger.release(session, "a") == 1
+    with transaction(engine) as session:
+        assert row(session, one).state is State.SENDING
+        assert {row(session, n).state for n in (two, three)} == {State.QUEUED}
+    engine.dispose()
