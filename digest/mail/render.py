@@ -43,7 +43,8 @@ from digest.mail.views import (
 )
 
 SUBJECT_MOST = 70
-HTML_MOST = 90_000
+HTML_MOST = 90_000  # Gmail clips at 102 KB
+BODY_MOST = 94_000  # both parts as sent: a mail is below 100 KB with its head and signatures
 FORMS_MOST = 512  # of 10 to 20 KB each
 
 
@@ -125,16 +126,15 @@ class Renderer:
             self.render(view)
 
     def _parts(self, view: MailView, *, text_only: bool) -> tuple[Quoted | None, Quoted]:
-        """HTML, made slimmer where it would be clipped by Gmail (at 102 KB), and text like it."""
+        """HTML and text like it, made slimmer where they would be too large."""
         papers = view.papers if isinstance(view, DigestView) else ()
         blanks = blanks_of(view) if self._has_forms and isinstance(view, DigestView) else None
-        html = None
         for level in range(SLIMMEST + 1):
             entries = self._entries(papers, level)
             html = None if text_only else self._filled(_HTML, view, blanks, entries)
-            if html is None or html.size <= HTML_MOST or not papers:
+            text = self._filled(_TEXT, view, blanks, entries)
+            if _fits(html, text) or not papers:
                 break
-        text = self._filled(_TEXT, view, blanks, entries)
         return html and html.quoted, text.quoted
 
     def _filled(
@@ -198,6 +198,12 @@ class Renderer:
             raise TemplateError(f"template {where}: {exc.message}") from exc
         except (JinjaError, TypeError, ValueError, ArithmeticError, LookupError) as exc:
             raise TemplateError(f"template {_place(exc) or name}: {exc}") from exc
+
+
+def _fits(html: Filling | None, text: Filling) -> bool:
+    if html is None:
+        return len(text.quoted) <= BODY_MOST
+    return html.size <= HTML_MOST and len(html.quoted) + len(text.quoted) <= BODY_MOST
 
 
 def _split(

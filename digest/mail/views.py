@@ -31,7 +31,7 @@ from digest.mail.links import Site, safe_url
 TITLE_MOST = 300
 FACT_MOST = 120
 IMPRINT_MOST = 300
-SLIMMEST = 3
+SLIMMEST = 4
 
 _LABELS = {
     "Code": {"huggingface.co": "On HF"},  # weights or data rather than code
@@ -230,9 +230,13 @@ def digest_view(
 
 
 def slimmer(paper: PaperView, level: int) -> PaperView:
-    """The same paper in fewer bytes: at level 1 with a short summary, at 2 without, at 3 bare."""
+    """The same paper in fewer bytes: at level 1 with a short summary, at 2 without votes too, at 3
+    without either, at 4 bare.
+    """
+    if level > 1:
+        paper = replace(paper, has_feedback=False, more_url="", less_url="")
     if level < SLIMMEST:
-        told = cut(paper.summary, 100 if level == 1 else 0)
+        told = cut(paper.summary, 100 if level < 3 else 0)
         return replace(paper, summary=told, tldr=paper.tldr and bool(told))
     return replace(
         paper,

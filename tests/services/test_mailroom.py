@@ -16,7 +16,7 @@ from digest.domain.deliveries import DeliveryId, MailKind
 from digest.domain.digests import Digest
 from digest.domain.feedback import Opinion
 from digest.domain.papers import Paper
-from digest.domain.subscribers import Preferences
+from digest.domain.subscribers import MOST_PAPERS, Preferences
 from digest.errors import ConfigError, NotFound
 from digest.mail.links import Site
 from digest.mail.render import Renderer
@@ -244,3 +244,12 @@ def test_each_delivery_has_its_own_envelope_sender(engine: Engine) -> None:
     assert [verp.read(one.sender) for one in sent] == [41, 42]
     assert [one.sender for one in plainly] == ["digest@papers.example"] * 2
     assert all(isinstance(one.content(), bytes) for one in sent)
+
+
+def test_the_longest_digest_is_a_mail_of_less_than_100_kb() -> None:
+    papers = [a_rich_paper(number) for number in range(1, MOST_PAPERS + 1)]
+    mail = a_room(signer=a_signer()).mail(an_order(papers), {paper.id: paper for paper in papers})
+    assert len(mail.content) < 100_000
+    for body in (mail.rendered.text, mail.rendered.html or ""):
+        assert all(f"Tidepool {number}" in body for number in range(1, MOST_PAPERS + 1))
+        assert "/feedback/" not in body
