@@ -13,9 +13,9 @@ from digest.cli.output import point
 from digest.domain.digests import Digest, Part, Pick, Reason, Taste, Where, reason_sentence, why
 from digest.domain.papers import PaperId
 from digest.errors import StoreError
+from digest.mail.entries import joined, paper_view
 from digest.mail.excerpts import Segment
 from digest.mail.links import Site
-from digest.mail.views import joined, paper_view
 from digest.store.contents import content_from_json, content_to_json, without_person
 from tests.builders import a_paper
 

@@ -12,6 +12,7 @@ from markupsafe import escape
 
 from digest.domain.deliveries import MailKind
 from digest.errors import ConfigError, TemplateError
+from digest.mail.entries import SLIMMEST, PaperView, slimmer
 from digest.mail.excerpts import plain, shortened
 from digest.mail.forms import Blanks, Form, blanked, blanks_of, form
 from digest.mail.fragments import (
@@ -32,15 +33,7 @@ from digest.mail.quoted import Quoted, piece, piece_by_lines, words
 from digest.mail.samples import samples
 from digest.mail.templating import environment, is_own_design
 from digest.mail.theme import Theme
-from digest.mail.views import (
-    SLIMMEST,
-    ConfirmView,
-    DigestView,
-    MailView,
-    PaperView,
-    WelcomeView,
-    slimmer,
-)
+from digest.mail.views import ConfirmView, DigestView, MailView, WelcomeView
 
 SUBJECT_MOST = 70
 HTML_MOST = 90_000  # Gmail clips at 102 KB

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 
+from digest.mail.entries import LinkView, PaperView
 from digest.mail.excerpts import Segment
 from digest.mail.fragments import RANK, VOTING
 from digest.mail.views import (
@@ -9,10 +10,8 @@ from digest.mail.views import (
     DigestView,
     Frame,
     Identity,
-    LinkView,
     MailView,
     Manage,
-    PaperView,
     WelcomeView,
 )
 

@@ -16,6 +16,7 @@ from digest.domain.papers import Links, Paper
 from digest.domain.schedule import Frequency, Schedule
 from digest.domain.subscribers import Preferences, Subscriber
 from digest.errors import TemplateError
+from digest.mail.entries import slimmer
 from digest.mail.excerpts import plain
 from digest.mail.forms import blanks_of
 from digest.mail.fragments import (
@@ -32,7 +33,7 @@ from digest.mail.fragments import (
 from digest.mail.quoted import words
 from digest.mail.render import HTML_MOST, Renderer
 from digest.mail.templating import environment
-from digest.mail.views import DigestView, Manage, digest_view, frame_of, slimmer
+from digest.mail.views import DigestView, Manage, digest_view, frame_of
 from tests.builders import a_paper, a_subscriber
 from tests.mail.mails import (
     IDENTITY,

@@ -14,6 +14,7 @@ from digest.domain.papers import Links
 from digest.domain.schedule import Frequency, Schedule
 from digest.domain.subscribers import Preferences
 from digest.errors import ConfigError, TemplateError
+from digest.mail.entries import joined
 from digest.mail.links import Site
 from digest.mail.render import HTML_MOST, Rendered, Renderer
 from digest.mail.views import (
@@ -22,7 +23,6 @@ from digest.mail.views import (
     confirm_view,
     digest_view,
     frame_of,
-    joined,
     welcome_view,
 )
 from tests.builders import a_paper, a_subscriber

@@ -12,9 +12,9 @@ from digest.domain.digests import Digest, Where, why
 from digest.domain.interests import Interest, interest
 from digest.domain.papers import Paper
 from digest.domain.trends import Trend
+from digest.mail.entries import joined, paper_view
 from digest.mail.links import Site
 from digest.mail.render import Renderer
-from digest.mail.views import joined, paper_view
 from digest.ranking.acronyms import Acronyms
 from digest.ranking.edition import THRESHOLD, EditionRanker
 from digest.ranking.explain import Explainer
