@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.domain.bounces import Stage
 from digest.errors import PermanentMailError, RelayError, TransientMailError
 from digest.mail.envelope import Envelope, Offers, stuffed, xtext
 from digest.mail.handshake import address_literal
@@ -73,17 +74,18 @@ def test_the_enhanced_code_is_read_from_the_text(reply: Reply, status: str) -> N
 
 @pytest.mark.parametrize("code", [250, 251, 252])
 def test_every_yes_is_one(code: int) -> None:
-    assert refused(Reply(code, "")) is None
+    assert refused(Reply(code, ""), Stage.RCPT) is None
 
 
 def test_a_no_carries_code_text_and_status() -> None:
-    error = refused(Reply(450, "4.2.1 \x1b[1mlater\nor never"))
+    error = refused(Reply(450, "4.2.1 \x1b[1mlater\nor never"), Stage.RCPT)
     assert isinstance(error, TransientMailError)
     assert (error.code, error.reply, error.status) == (450, "4.2.1 [1mlater or never", "4.2.1")
-    assert isinstance(refused(Reply(550, "no")), PermanentMailError)
+    assert error.stage == "rcpt"
+    assert isinstance(refused(Reply(550, "no"), Stage.DATA), PermanentMailError)
     for code in (150, 354, 650):
         with pytest.raises(RelayError, match="nonsense"):
-            refused(Reply(code, ""))
+            refused(Reply(code, ""), Stage.RCPT)
 
 
 @pytest.mark.parametrize("code", [421, 530, 550, 553, 554])
