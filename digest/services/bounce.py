@@ -193,6 +193,8 @@ def _event(
 
 def _bounce(session: Session, returned: Returned, means: Means, at: datetime) -> Event | Done:
     failures = returned.failures
+    if means.verp.is_ours(returned.sender):
+        return Done(outcome=Outcome.NOTHING, why="a loop: it says that it comes from our mailbox")
     if failures and all(means.verp.is_ours(failure.address) for failure in failures):
         # a bounce of a bounce: it is our own mailbox that could not be reached
         return Done(outcome=Outcome.NOTHING, why="our own mailbox for bounces could not be reached")

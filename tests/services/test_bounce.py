@@ -211,6 +211,8 @@ def test_a_bounce_of_our_own_bounce_mailbox_does_nothing(session, ada, delivery)
     assert done.outcome is Outcome.NOTHING
     done = came_back(session, a_bounce(loop, **to(delivery)))
     assert done.outcome is Outcome.NOTHING
+    looped = a_bounce(failing(), sender=VERP.sender(delivery.id), **to(delivery))
+    assert came_back(session, looped).outcome is Outcome.NOTHING
     assert status_of(session, ada) is Status.ACTIVE
 
 
