@@ -112,6 +112,7 @@ def test_a_hundred_digests_arrive_and_equal_the_ledger(
         assert all(link.startswith(("https://", "http://", "mailto:")) for link in links.found)
 
 
+@pytest.mark.slow
 def test_second_day_brings_no_paper_twice(desk: Desk, shared: Path, sink: Sink) -> None:
     _fetch_pages(desk, shared)
     desk.ok("subscribers", "import", desk.write("people.csv", _people(shared)))

@@ -54,7 +54,7 @@ def secured(postfix: Postfix) -> RelaySettings:
 
 @pytest.mark.parametrize("under_tls", [False, True], ids=["in clear", "under TLS"])
 def test_twenty_digests_arrive_byte_for_byte(postfix: Postfix, under_tls: bool) -> None:
-    first = 10 + 20 * under_tls
+    first = 20 * under_tls
     users = [f"reader{number}" for number in range(first, first + 20)]
     sent = {user: a_mail(number, f"{user}@{postfix.domain}") for number, user in enumerate(users)}
     relay = Relay(secured(postfix) if under_tls else settings(postfix.port))

@@ -84,6 +84,7 @@ def days(shared: Path, request: pytest.FixtureRequest) -> Days:
     return Days(papers=papers, ranker=EditionRanker(papers, statistics, {}, background=background))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", INTERESTS)
 def test_the_words_of_every_reason_stand_in_the_paper(text: str, days: Days) -> None:
     related = 0
