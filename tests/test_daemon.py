@@ -92,6 +92,7 @@ def test_each_reader_gets_one_digest_a_day_at_their_local_hour(desk: Desk, sink:
     }
 
 
+@pytest.mark.slow
 def test_two_daemons_that_restart_all_the_time_send_no_digest_twice(desk: Desk, sink: Sink) -> None:
     _write_config(desk)
     _days_of_papers(desk, 4)

@@ -91,6 +91,7 @@ def test_wrong_usage_is_exit_code_2(desk: Desk, arguments: tuple[str, ...]) -> N
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.slow
 def test_dead_live_source_is_a_fault_in_one_line(desk: Desk) -> None:
     ended = desk.run("fetch", "--url", "http://127.0.0.1:9/feed.xml", "--format", "feed")
     assert ended.code == 1

@@ -170,6 +170,7 @@ def test_several_processes_send_each_digest_once(desk: Desk, sink: Sink) -> None
     assert len({mail.recipient for mail in sink.received}) == len(sink.received) == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connections", ["1", "2"])
 def test_more_processes_than_connections_are_no_failure(
     ready: Desk, sink: Sink, monkeypatch: pytest.MonkeyPatch, connections: str

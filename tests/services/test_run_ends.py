@@ -114,6 +114,7 @@ def test_a_clock_that_is_ahead_of_the_limits_waits_with_them(
     assert len(asked) < 100
 
 
+@pytest.mark.slow
 def test_thousands_behind_a_limit_are_not_asked_for_one_by_one(
     engine: Engine, moody: Moody, overdue: Overdue
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_lease_that_ran_out_unseen_keeps_no_message_from_others(
 
 
 @pytest.mark.postgres
+@pytest.mark.slow
 def test_a_subscriber_who_is_held_elsewhere_keeps_neither_the_others_nor_the_run(
     postgres_engine: Engine, moody: Moody, overdue: Overdue
 ) -> None:
@@ -161,6 +163,7 @@ def test_a_subscriber_who_is_held_elsewhere_keeps_neither_the_others_nor_the_run
 
 
 @pytest.mark.postgres
+@pytest.mark.slow
 def test_leases_are_renewed_while_the_recorder_waits_for_a_subscriber(
     postgres_engine: Engine, moody: Moody, overdue: Overdue
 ) -> None:

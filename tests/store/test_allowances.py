@@ -282,6 +282,7 @@ def _assert_kept(began: list[tuple[str, datetime]]) -> None:
     assert len(everything) >= 20  # and what is allowed is let through
 
 
+@pytest.mark.slow
 def test_several_processes_together_stay_below_the_limits(store_url):
     context = get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=context) as pool:
