@@ -1,13 +1,13 @@
 """`digest subscribers import, export`: people in and out as CSV or JSONL."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.context import Exit, Now, finish, open_app
-from digest.cli.output import DryRun, note, progress, say
+from digest.cli import files
+from digest.cli.context import Now, open_app
+from digest.cli.output import DryRun, progress
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,11 +29,9 @@ def import_(
     from digest.services.transfer import import_subscribers
 
     file_format = _format(file, form)
-    if str(file) != "-" and not file.is_file():
-        raise UsageError(f"file {file} does not exist")
+    files.require(file)
     app = open_app(now, dry_run=dry_run)
-    stream = sys.stdin.buffer if str(file) == "-" else file.open("rb")
-    with stream, progress("importing") as step:
+    with files.opened(file) as stream, progress("importing") as step:
         done = import_subscribers(
             app.engine,
             stream,
@@ -44,12 +42,7 @@ def import_(
             dry_run=dry_run,
             each=step,
         )
-    for line, reason in done.rejected:
-        note(f"line {line}: {reason}")
-    counts = f"{done.added} added · {done.changed} changed · {done.unchanged} unchanged"
-    rejected = f" · {len(done.rejected)} rejected" if done.rejected else ""
-    say(counts + rejected + (" · dry run, nothing was written" if dry_run else ""))
-    finish(Exit.PARTLY if done.rejected else Exit.DONE)
+    files.finish_import(done, dry_run=dry_run)
 
 
 def export(
@@ -67,15 +60,7 @@ def export(
     file_format = _format(file, form)
     app = open_app()
     with exported(app.engine, file_format) as lines:
-        if str(file) == "-":
-            sys.stdout.writelines(lines)
-            return
-        try:
-            with file.open("w", encoding="utf-8", newline="") as sink:
-                sink.writelines(lines)
-        except OSError as exc:
-            raise UsageError(f"{file} cannot be written: {exc}") from exc
-    say(f"wrote {file}")
+        files.write(file, lines)
 
 
 def _format(file: Path, form: str) -> "Format":

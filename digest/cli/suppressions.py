@@ -1,12 +1,12 @@
 """`digest suppressions`: addresses that must never be mailed again."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from digest.cli.context import Exit, Now, finish, open_app
+from digest.cli import files
+from digest.cli.context import Now, open_app
 from digest.cli.output import (
     DryRun,
     Json,
@@ -124,20 +124,13 @@ def import_(file: File, dry_run: DryRun = False, now: Now = None) -> None:
     """
     from digest.services.suppress import import_suppressions
 
-    if str(file) != "-" and not file.is_file():
-        raise UsageError(f"file {file} does not exist")
+    files.require(file)
     app = open_app(now, dry_run=dry_run)
-    stream = sys.stdin.buffer if str(file) == "-" else file.open("rb")
-    with stream, progress("importing") as step:
+    with files.opened(file) as stream, progress("importing") as step:
         done = import_suppressions(
             app.engine, stream, now=app.clock(), keys=app.keys, dry_run=dry_run, each=step
         )
-    for line, reason in done.rejected:
-        note(f"line {line}: {reason}")
-    counts = f"{done.added} added · {done.changed} changed · {done.unchanged} unchanged"
-    rejected = f" · {len(done.rejected)} rejected" if done.rejected else ""
-    say(counts + rejected + (" · dry run, nothing was written" if dry_run else ""))
-    finish(Exit.PARTLY if done.rejected else Exit.DONE)
+    files.finish_import(done, dry_run=dry_run)
 
 
 @suppressions.command("export")
@@ -152,13 +145,4 @@ def export(file: File) -> None:
     from digest.services import suppress
 
     app = open_app()
-    lines = suppress.export(app.engine)
-    if str(file) == "-":
-        sys.stdout.writelines(lines)
-        return
-    try:
-        with file.open("w", encoding="utf-8", newline="") as sink:
-            sink.writelines(lines)
-    except OSError as exc:
-        raise UsageError(f"{file} cannot be written: {exc}") from exc
-    say(f"wrote {file}")
+    files.write(file, suppress.export(app.engine))

@@ -6,7 +6,7 @@ which means something only to a store with the same pepper.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
 
@@ -17,7 +17,7 @@ from digest.domain.records import guarded, unguarded
 from digest.domain.subscribers import Channel, Status, SuppressionReason, address, address_key
 from digest.errors import InvalidInput, NotFound, Refused
 from digest.services import subscribe as desk
-from digest.services.rowfiles import csv_line, read_cells
+from digest.services.rowfiles import ImportSummary, csv_line, read_cells
 from digest.services.subscribe import Keys
 from digest.store import subscribers, suppressions
 from digest.store.database import reading, transaction
@@ -29,16 +29,6 @@ CHUNK = 1_000
 _HASH = re.compile(r"[0-9a-f]{64}")
 # by the person's own word: an operator who lifts it must say so twice
 _THEIR_WISH = (SuppressionReason.COMPLAINT, SuppressionReason.ERASED)
-
-
-@dataclass(kw_only=True)
-class Imported:
-    """What an import did; `rejected` has the line and the reason of each row that was not taken."""
-
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    rejected: list[tuple[int, str]] = field(default_factory=list)
 
 
 def listed(
@@ -126,13 +116,13 @@ def import_suppressions(
     keys: Keys,
     dry_run: bool = False,
     each: Callable[[int], None] = lambda _count: None,
-) -> Imported:
+) -> ImportSummary:
     """Suppress the addresses of a CSV file; the same file twice changes nothing.
 
     A row without a reason is a `request`, one without a date is of `now`. An earlier reason stays,
     but where the row's weighs more. Raises InvalidInput for a file without a usable header.
     """
-    done = Imported()
+    done = ImportSummary()
     for chunk in chunks(_rows(stream, done.rejected, now, keys), CHUNK):
         with transaction(engine) as session:
             _take(session, chunk, done, now)
@@ -142,7 +132,9 @@ def import_suppressions(
     return done
 
 
-def _take(session: Session, rows: Sequence[Suppression], done: Imported, now: datetime) -> None:
+def _take(
+    session: Session, rows: Sequence[Suppression], done: ImportSummary, now: datetime
+) -> None:
     """Suppress the rows of one chunk, and the subscribers among them."""
     emails = {address_key(row.email) for row in rows if row.email}
     people = subscribers.by_keys(session, emails, lock=True)

@@ -30,7 +30,7 @@ from digest.domain.subscribers import (
     address_key,
 )
 from digest.errors import InvalidInput, Refused
-from digest.services.rowfiles import Format, Row, csv_line, read_rows
+from digest.services.rowfiles import Format, ImportSummary, Row, csv_line, read_rows
 from digest.services.subscribe import Keys, queue_mail
 from digest.store import outbox, subscribers, suppressions
 from digest.store.database import reading, transaction
@@ -42,16 +42,6 @@ CHUNK = 500
 TRIES = 3
 
 _OPTED_OUT = (Status.UNSUBSCRIBED, Status.SUPPRESSED)
-
-
-@dataclass(kw_only=True)
-class ImportSummary:
-    """What an import did, or would do; `rejected` holds (line from 1, reason) in file order."""
-
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    rejected: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
