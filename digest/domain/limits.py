@@ -15,8 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NewType, Self
 
-from email_validator import EmailNotValidError, validate_email
-
+from digest.domain.subscribers import ascii_domain
 from digest.errors import InvalidInput
 
 Scope = NewType("Scope", str)
@@ -134,13 +133,10 @@ def recipient_domain(recipient: str) -> str:
     mapped as UTS #46 says); one that cannot be so just in lower case.
     """
     domain = recipient.rpartition("@")[2].strip().rstrip(".")
-    if domain.isascii():
-        return domain.lower()
     try:
-        found = validate_email(f"a@{domain}", check_deliverability=False, test_environment=True)
-    except (EmailNotValidError, UnicodeError):
+        return ascii_domain(domain).lower()
+    except InvalidInput:
         return unicodedata.normalize("NFC", domain.lower())
-    return found.ascii_domain.lower()
 
 
 _DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}")

@@ -159,6 +159,20 @@ def address(text: str) -> str:
     return found.normalized
 
 
+def ascii_domain(domain: str) -> str:
+    """A mail domain as it goes over the wire: in lower case, and in ASCII by IDNA 2008.
+
+    Raises InvalidInput for one that cannot be so.
+    """
+    if domain.isascii():
+        return domain.lower()
+    try:
+        found = validate_email(f"a@{domain}", check_deliverability=False, test_environment=True)
+    except (EmailNotValidError, UnicodeError) as exc:
+        raise InvalidInput(f"{domain[:60]!r} is no mail domain: {exc}") from exc
+    return found.ascii_domain
+
+
 def _no_address(text: str, why: str) -> InvalidInput:
     shown = text if len(text) <= 60 else text[:60] + "…"
     return InvalidInput(f"{shown!r} is not one mail address: {why}")

@@ -13,8 +13,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import Protocol
 
-from email_validator import EmailNotValidError, validate_email
-
+from digest.domain.subscribers import ascii_domain
 from digest.errors import InvalidInput
 from digest.mail.headers import followed, phrase, unstructured
 from digest.mail.quoted import Quoted, quoted
@@ -119,7 +118,7 @@ def wire_address(address: str) -> str:
     if len(address) > 320 or not _ADDRESS.fullmatch(address):
         raise InvalidInput(f"{address[:60]!r} is not one mail address")
     local, _, domain = address.rpartition("@")
-    return f"{local}@{_ascii_domain(domain)}"
+    return f"{local}@{ascii_domain(domain)}"
 
 
 def _headers(letter: Letter) -> Iterator[tuple[str, str]]:
@@ -203,13 +202,3 @@ def _checked(value: str, allowed: re.Pattern[str], header: str) -> str:
     if len(value) > 900 or not allowed.fullmatch(value):
         raise InvalidInput(f"{header}: {value[:80]!r} cannot stand in a mail header")
     return value
-
-
-def _ascii_domain(domain: str) -> str:
-    if domain.isascii():
-        return domain.lower()
-    try:
-        found = validate_email(f"a@{domain}", check_deliverability=False, test_environment=True)
-    except (EmailNotValidError, UnicodeError) as exc:
-        raise InvalidInput(f"{domain[:60]!r} is no mail domain: {exc}") from exc
-    return found.ascii_domain
