@@ -24,6 +24,9 @@ class MailKind(StrEnum):
     DIGEST = "digest"
     CONFIRM = "confirm"
     WELCOME = "welcome"
+    ACCESS = "access"  # the link to one's own settings, for who asked for it
+    CHANGE_ADDRESS = "change_address"  # to the new address: is it yours?
+    ALERT = "alert"  # to the operator
 
 
 class State(StrEnum):

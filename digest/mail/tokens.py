@@ -24,6 +24,11 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     FEEDBACK = "feedback"
+    UNDO = "undo"  # take an opt-out back
+    CHANGE_ADDRESS = "change-address"
+    READING = "reading"  # one's own digests in the browser
+    FEED = "feed"  # one's own digests in a feed reader
+    INVITATION = "invitation"
 
 
 class Tokens:

@@ -1,7 +1,8 @@
 """The tables, their constraints, and the indexes that the queries need.
 
 Times are UTC instants. What belongs to the sending and the returning of mail, beside the ledger,
-stands in `mail_tables`; all of it is one metadata, and can be imported from here.
+stands in `mail_tables`, what the web pages need in `web_tables`; all of it is one metadata, and can
+be imported from here.
 """
 
 from datetime import date, datetime
@@ -25,9 +26,18 @@ from digest.store.base import (
     table,
 )
 from digest.store.mail_tables import BounceRow, PaceRow, SeatRow, SpendingRow
+from digest.store.web_tables import (
+    AddressChangeRow,
+    AskedMailRow,
+    InvitationRow,
+    SignUpRow,
+    VisitRow,
+)
 
 __all__ = [
+    "AddressChangeRow",
     "AliasRow",
+    "AskedMailRow",
     "BatchRow",
     "BounceRow",
     "ConsentEventRow",
@@ -35,16 +45,19 @@ __all__ = [
     "EditionRow",
     "FeedbackRow",
     "InterestRow",
+    "InvitationRow",
     "MergedPaperRow",
     "PaceRow",
     "PaperRow",
     "SeatRow",
+    "SignUpRow",
     "SignalRow",
     "SourceRow",
     "SpendingRow",
     "SubscriberInterestRow",
     "SubscriberRow",
     "SuppressionRow",
+    "VisitRow",
     "metadata",
     "table",
 ]
@@ -190,6 +203,8 @@ class SubscriberRow(Table, table=True):
         UniqueConstraint("email_key"),
         # who is due: the one query that every tick asks
         partial("ix_subscribers_due", "status = 'active'", "next_digest_at"),
+        # whose pause is over
+        partial("ix_subscribers_resuming", "status = 'paused'", "resume_at"),
         NEVER_REUSED,
     )
 
@@ -207,6 +222,7 @@ class SubscriberRow(Table, table=True):
     min_matches: int = 1
     text_only: bool = False
     next_digest_at: datetime | None = None
+    resume_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
 
