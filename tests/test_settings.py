@@ -240,13 +240,16 @@ def test_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> No
     assert load().settings == Settings()
 
 
-def test_settings_of_later_versions_are_warned_of_and_stop_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    _write('registration = "open"\n')
-    monkeypatch.setenv("DIGEST_WEB__PORT", "8000")
-    warnings = load().warnings
-    assert {warning.split()[0] for warning in warnings} == {"registration", "web"}
+def test_registration_by_domains_needs_some_to_be_named() -> None:
+    with pytest.raises(ConfigError, match="registration_domains"):
+        load(_write('registration = "domains"'))
+    named = 'registration = "domains"\n[web]\nregistration_domains = ["@Lab.example"]'
+    assert load(_write(named)).settings.web.registration_domains == ("lab.example",)
+
+
+def test_a_proxy_that_is_no_network_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1/32"):
+        load(_write('[web]\ntrusted_proxies = ["localhost"]'))
 
 
 @pytest.mark.parametrize("name", ["a%20b", "per%41cent", "q?x=1", "sp ace#", "ünï"])

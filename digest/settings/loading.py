@@ -21,8 +21,6 @@ from digest.settings.sections import PREFIX, Settings, all_keys, variable
 
 CONFIG_VARIABLE = "DIGEST_CONFIG"
 CONFIG_NAME = "config.toml"
-# settings of parts that this version does not have yet: allowed, and said to do nothing
-_OF_LATER = ("web", "registration")
 # variables of the same prefix that are no settings
 _NOT_SETTINGS = (CONFIG_VARIABLE, "DIGEST_TEST_")
 
@@ -90,8 +88,6 @@ def load(given: Path | None = None) -> Loaded:
         "secrets_file", "secrets.toml"
     )
     values = _merged(values, _read_secrets(base / str(secrets_name)))
-    unused = [key for key in _OF_LATER if values.pop(key, None) is not None or _in_environment(key)]
-    warnings += tuple(f"{key} is not used by this version" for key in unused)
     try:
         settings = Settings(**values)
     except ValidationError as exc:
@@ -222,16 +218,11 @@ def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _in_environment(key: str) -> bool:
-    return any(name.upper().startswith(variable(key)) for name in os.environ)
-
-
 def _refuse_unknown_variables() -> None:
     known = {variable(key) for key, _ in all_keys()} | {variable(n) for n in Settings.model_fields}
     for name in os.environ:
         ours = name.upper().startswith(PREFIX) and not name.startswith(_NOT_SETTINGS)
-        later = any(name.upper().startswith(variable(key)) for key in _OF_LATER)
-        if ours and not later and name.upper() not in known:
+        if ours and name.upper() not in known:
             raise ConfigError(f"environment: {name} is no setting: see config.example.toml")
 
 

@@ -23,6 +23,7 @@ from digest.settings.mailing import (
     TemplatesSettings,
     ThemeSettings,
 )
+from digest.settings.web import Registration, WebhookSettings, WebSettings
 
 PREFIX = "DIGEST_"
 
@@ -146,6 +147,9 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     sender: SenderSettings = SenderSettings()
     site: SiteSettings = SiteSettings()
+    registration: Registration = Registration.OPEN
+    web: WebSettings = WebSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     defaults: DefaultsSettings = DefaultsSettings()
     ranking: RankingSettings = RankingSettings()
     dkim: DkimSettings = DkimSettings()
@@ -175,6 +179,12 @@ class Settings(BaseSettings):
         if any(len(key) < 16 for key in value):
             raise ValueError("holds a key of fewer than 16 characters: use 32 random ones")
         return value
+
+    @model_validator(mode="after")
+    def _somebody_may_join(self) -> Self:
+        if self.registration is Registration.DOMAINS and not self.web.registration_domains:
+            raise ValueError("registration is 'domains': name some in web.registration_domains")
+        return self
 
     @field_validator("sources")
     @classmethod

@@ -1,0 +1,47 @@
+"""What the endpoints work with: one desk a process, handed along with every request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Engine
+from starlette.requests import Request
+
+from digest.domain.subscribers import Preferences
+from digest.mail.links import Site
+from digest.mail.tokens import Tokens
+from digest.services.bounce import Means
+from digest.services.mailroom import Mailroom
+from digest.services.subscribe import Keys
+from digest.services.window import Window
+from digest.settings import Settings
+from digest.web.pages import Pages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Everything the endpoints need; `clock` gives the present UTC instant.
+
+    `site` is where people find the pages; its `url` is None where the operator named none.
+    `mailroom` is None where no sender is set, and then no mail can be shown. `wake` tells the one
+    who takes in sign-ups that there is one.
+    """
+
+    engine: Engine
+    settings: Settings
+    clock: Callable[[], datetime]
+    site: Site
+    tokens: Tokens
+    keys: Keys
+    means: Means
+    window: Window
+    pages: Pages
+    new_preferences: Preferences
+    mailroom: Mailroom | None = None
+    wake: Callable[[], None] = field(default=lambda: None)
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the application that the request came to."""
+    return cast(Desk, request.app.state.desk)
