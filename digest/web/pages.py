@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from digest.resources import folder
+from digest.web.assets import Assets
 
 HTML_TYPE = "text/html; charset=utf-8"
 
@@ -20,6 +21,7 @@ class Pages:
 
     def __init__(self, site: Mapping[str, object], override: Path | None = None) -> None:
         folders: Sequence[Path] = [*([override] if override else []), folder("templates")]
+        self.assets = Assets([path / "web" / "static" for path in folders])
         self._env = Environment(
             loader=FileSystemLoader([str(path / "web") for path in folders]),
             autoescape=True,
@@ -29,7 +31,7 @@ class Pages:
             auto_reload=False,
             cache_size=-1,
         )
-        self._env.globals["site"] = dict(site)
+        self._env.globals |= {"site": dict(site), "asset": self.assets.address}
 
     def html(self, name: str, **context: object) -> str:
         """A template filled in, such as `home.html`."""

@@ -1,0 +1,229 @@
+"""What stands before every request: its size, its method, its origin; and the headers after it.
+
+One ASGI layer without state. It reads a body whole before anybody works on it, knows which network
+asked, and writes the access log, in which no token ever stands.
+"""
+
+import ipaddress
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from digest.web.forms import MOST_BODY
+
+log = structlog.get_logger("digest.web")
+
+CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# OWASP ASVS 5.0 V3.4: each browser security header, with the strictest value that works here
+_HEADERS = {
+    "content-security-policy": CSP,
+    "referrer-policy": "no-referrer",  # the address of a page may hold the key to somebody's data
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cache-control": "no-store",
+}
+_HSTS = "max-age=31536000"
+_METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+_WEBHOOKS = "/webhooks/"
+MOST_WEBHOOK_BODY = 1024 * 1024
+LONGEST_TARGET = 8 * 1024
+# The first part of these paths is followed by a token, and what follows that is harmless
+_WITH_TOKEN = re.compile(
+    r"^/(confirm|unsubscribe|undo|preferences|feedback|change-address|digests|feeds)/[^/]+"
+)
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: the network in short, and whether it is this very machine."""
+
+    network: str
+    secure: bool
+
+
+class Guards:
+    """Wraps the pages. `trusted` are the networks of proxies whose word is taken for who asks."""
+
+    def __init__(self, app: ASGIApp, trusted: Iterable[str], site_url: str | None) -> None:
+        self._app = app
+        self._trusted = [ipaddress.ip_network(network) for network in trusted]
+        self._origin = _origin_of(site_url) if site_url else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        asker = self._asker(scope)
+        scope["digest.network"] = asker.network
+        status = 500
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _secured(MutableHeaders(scope=message), asker.secure)
+            await send(message)
+
+        try:
+            await self._guarded(scope, receive, noted)
+        finally:
+            log.info(
+                "request",
+                method=scope["method"],
+                path=redacted(scope["path"]),
+                status=status,
+                ms=round(1000 * (time.perf_counter() - begun), 1),
+                network=asker.network,
+            )
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope)
+        if refusal is None and scope["method"] == "POST":
+            body = await _body(scope, receive)
+            if body is None:
+                refusal = PlainTextResponse("The form is too large.\n", 413)
+            else:
+                scope["digest.body"] = body
+                receive = _replayed(body)
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """The answer to what must not come further, None for all that may."""
+        headers = Headers(scope=scope)
+        if scope["method"] not in _METHODS:
+            allowed = {"allow": ", ".join(_METHODS)}
+            return PlainTextResponse("This method is not allowed.\n", 405, allowed)
+        if len(scope["path"]) + len(scope["query_string"]) > LONGEST_TARGET:
+            return PlainTextResponse("The address is too long.\n", 414)
+        if scope["method"] == "OPTIONS":
+            return Response(None, 204, {"allow": "GET, HEAD, POST, OPTIONS"})
+        if scope["method"] == "POST" and not self._is_own(scope, headers):
+            return PlainTextResponse("This form was sent from another site: open it here.\n", 403)
+        return None
+
+    def _is_own(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a browser sent this POST from one of our own pages, or no browser did.
+
+        One-click opt-outs (RFC 8058 §3.2) and providers' reports prove themselves by other means.
+        """
+        if scope["path"].startswith((_WEBHOOKS, "/unsubscribe/")):
+            return True
+        site = headers.get("sec-fetch-site")
+        if site is not None:
+            return site in ("same-origin", "none")
+        origin = headers.get("origin")
+        if origin is None:
+            return True  # no browser that sends forms across sites leaves both out
+        own = _origin_of(f"{scope['scheme']}://{headers.get('host', '')}")
+        return origin != "null" and _origin_of(origin) in (own, self._origin)
+
+    def _asker(self, scope: Scope) -> Asker:
+        peer = _address((scope.get("client") or ("", 0))[0])
+        secure = scope.get("scheme") == "https"
+        if peer is None or not self._trusts(peer):
+            return Asker(coarse(peer), secure)
+        headers = Headers(scope=scope)
+        secure = secure or headers.get("x-forwarded-proto", "").strip().lower() == "https"
+        # from the right: what a trusted proxy added may be believed, what stood before it may not
+        for hop in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")):
+            found = _address(hop.strip())
+            if found is None:
+                break
+            peer = found
+            if not self._trusts(found):
+                break
+        return Asker(coarse(peer), secure)
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+def coarse(address: Address | None) -> str:
+    """The network of an address: an IPv4 /24, an IPv6 /48; empty where none is known, or where it
+    is this machine itself.
+    """
+    if address is None or address.is_loopback:
+        return ""
+    length = 24 if address.version == 4 else 48
+    return str(ipaddress.ip_network(f"{address}/{length}", strict=False))
+
+
+def redacted(path: str) -> str:
+    """A path without the token in it, and without what could confuse a terminal."""
+    plain = "".join(c if c.isprintable() else "?" for c in path[:200])
+    return _WITH_TOKEN.sub(r"/\1/…", plain)
+
+
+def _address(text: str) -> Address | None:
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(found, "ipv4_mapped", None)
+    return mapped or found
+
+
+def _origin_of(url: str) -> tuple[str, str | None, int | None] | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return None
+    return parts.scheme, parts.hostname, port
+
+
+def _secured(headers: MutableHeaders, secure: bool) -> None:
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+    if secure:
+        headers.setdefault("strict-transport-security", _HSTS)
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes | None:
+    """The whole body, None where it is larger than it may be."""
+    most = MOST_WEBHOOK_BODY if scope["path"].startswith(_WEBHOOKS) else MOST_BODY
+    declared = Headers(scope=scope).get("content-length", "0")
+    if declared.isdigit() and int(declared) > most:
+        return None
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            return None
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _replayed(body: bytes) -> Receive:
+    messages: Sequence[Message] = (
+        {"type": "http.request", "body": body, "more_body": False},
+        {"type": "http.disconnect"},
+    )
+    left = iter(messages)
+
+    async def receive() -> Message:
+        return next(left, messages[-1])
+
+    return receive
