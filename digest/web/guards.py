@@ -4,10 +4,11 @@ One ASGI layer without state. It reads a body whole before anybody works on it, 
 asked, and writes the access log, in which no token ever stands.
 """
 
+import asyncio
 import ipaddress
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digest.web.forms import MOST_BODY
+from digest.web.metrics import observe
 
 log = structlog.get_logger("digest.web")
 
@@ -41,6 +43,7 @@ _METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _WEBHOOKS = "/webhooks/"
 MOST_WEBHOOK_BODY = 1024 * 1024
 LONGEST_TARGET = 8 * 1024
+BODY_S = 15.0
 # The first part of these paths is followed by a token, and what follows that is harmless
 _WITH_TOKEN = re.compile(
     r"^/(confirm|unsubscribe|undo|preferences|feedback|change-address|digests|feeds)/[^/]+"
@@ -60,8 +63,19 @@ class Asker:
 class Guards:
     """Wraps the pages. `trusted` are the networks of proxies whose word is taken for who asks."""
 
-    def __init__(self, app: ASGIApp, trusted: Iterable[str], site_url: str | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        trusted: Iterable[str],
+        site_url: str | None,
+        *,
+        most: int = 200,
+        body_s: float = BODY_S,
+    ) -> None:
+        """At most `most` requests are served at the same time; a body may take `body_s` seconds."""
         self._app = app
+        self._most, self._serving = most, 0
+        self._body_s = body_s
         self._trusted = [ipaddress.ip_network(network) for network in trusted]
         self._origin = _origin_of(site_url) if site_url else None
 
@@ -81,32 +95,44 @@ class Guards:
                 _secured(MutableHeaders(scope=message), asker.secure)
             await send(message)
 
+        self._serving += 1
         try:
             await self._guarded(scope, receive, noted)
         finally:
+            self._serving -= 1
+            took = time.perf_counter() - begun
+            page = getattr(scope.get("endpoint"), "__name__", "none")
+            observe(page, status, took)
             log.info(
                 "request",
-                method=scope["method"],
+                method=scope["method"] if scope["method"] in _METHODS else "?",
                 path=redacted(scope["path"]),
                 status=status,
-                ms=round(1000 * (time.perf_counter() - begun), 1),
+                ms=round(1000 * took, 1),
                 network=asker.network,
             )
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope)
         if refusal is None and scope["method"] == "POST":
-            body = await _body(scope, receive)
-            if body is None:
-                refusal = PlainTextResponse("The form is too large.\n", 413)
+            try:
+                body = await asyncio.wait_for(_body(scope, receive), self._body_s)
+            except TimeoutError:
+                refusal = _closing("The form took too long to come.\n", 408)
             else:
-                scope["digest.body"] = body
-                receive = _replayed(body)
+                if body is None:
+                    refusal = _closing("The form is too large.\n", 413)
+                else:
+                    scope["digest.body"] = body
+                    receive = _replayed(body)
         await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to what must not come further, None for all that may."""
         headers = Headers(scope=scope)
+        if self._serving > self._most:
+            wait = {"retry-after": "1"}
+            return PlainTextResponse("Too many at once: try again in a moment.\n", 503, wait)
         if scope["method"] not in _METHODS:
             allowed = {"allow": ", ".join(_METHODS)}
             return PlainTextResponse("This method is not allowed.\n", 405, allowed)
@@ -169,6 +195,11 @@ def redacted(path: str) -> str:
     """A path without the token in it, and without what could confuse a terminal."""
     plain = "".join(c if c.isprintable() else "?" for c in path[:200])
     return _WITH_TOKEN.sub(r"/\1/…", plain)
+
+
+def _closing(text: str, status: int) -> Response:
+    """An answer before all was read: what is still on its way must not be taken for a request."""
+    return PlainTextResponse(text, status, {"connection": "close"})
 
 
 def _address(text: str) -> Address | None:
