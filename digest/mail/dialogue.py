@@ -4,6 +4,7 @@ What matters is *where* a connection was lost: before the final dot nothing was 
 nobody knows (RFC 1047).
 """
 
+from collections.abc import Callable
 from typing import NoReturn
 
 from digest.domain.bounces import Stage
@@ -14,6 +15,10 @@ from digest.mail.wire import Wire
 
 _GO_ON = 354
 _RSET, _DATA, _DOT = b"RSET\r\n", b"DATA\r\n", b".\r\n"
+
+
+def idle() -> None:
+    """Do nothing while the relay has the message."""
 
 
 class Dialogue:
@@ -41,8 +46,10 @@ class Dialogue:
         """Whether an envelope was tried before, so that the relay may have tired of us."""
         return self._used
 
-    async def send(self, envelope: Envelope, message: bytes) -> Reply:
-        """Send one message, and return the relay's yes.
+    async def send(
+        self, envelope: Envelope, message: bytes, meanwhile: Callable[[], None] = idle
+    ) -> Reply:
+        """Send one message, and return the relay's yes; `meanwhile` is called before that is awaited.
 
         Raises RecipientError as the relay answered, InDoubtError when the connection was lost after
         the final dot, RelayError when nothing was mailed and nobody is to blame. The connection is
@@ -50,7 +57,7 @@ class Dialogue:
         """
         commands = envelope.commands(self._offers, message)  # what it cannot take, it is not asked
         try:
-            return await self._transact(envelope, commands, stuffed(message))
+            return await self._transact(envelope, commands, stuffed(message), meanwhile)
         except RecipientError as exc:
             self._unclean = True
             if exc.code == CLOSING:
@@ -77,12 +84,16 @@ class Dialogue:
         self._wire.drop()
 
     async def _transact(
-        self, envelope: Envelope, commands: tuple[bytes, bytes], message: bytes
+        self,
+        envelope: Envelope,
+        commands: tuple[bytes, bytes],
+        message: bytes,
+        meanwhile: Callable[[], None],
     ) -> Reply:
         if not self._wire.is_silent:
             raise RelayError("the relay said more than it was asked")
         await self._address(envelope, *commands)
-        reply = await self._message(message)
+        reply = await self._message(message, meanwhile)
         if error := refused(reply, Stage.DATA):
             raise error
         return reply
@@ -148,7 +159,7 @@ class Dialogue:
             self._wire.drop()
         raise error
 
-    async def _message(self, message: bytes) -> Reply:
+    async def _message(self, message: bytes, meanwhile: Callable[[], None]) -> Reply:
         """The relay's final answer. RelayError where the final dot never left."""
         wire = self._wire
         if not wire.is_silent:
@@ -162,6 +173,7 @@ class Dialogue:
             if early and early.code >= 400:
                 raise refusal(early, Stage.DATA) from exc
             raise RelayError(f"the relay was lost within a message: {said(str(exc))}") from exc
+        meanwhile()
         try:
             reply = await wire.reply(self._data_timeout_s)
         except OSError as exc:

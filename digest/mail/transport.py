@@ -1,7 +1,7 @@
 """The way to the relay: a pool of connections that are used again and again."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -9,7 +9,7 @@ from typing import Self
 from digest.domain.deliveries import Sent
 from digest.domain.relay import bares_password
 from digest.errors import ConfigError, RelayError
-from digest.mail.dialogue import Dialogue
+from digest.mail.dialogue import Dialogue, idle
 from digest.mail.envelope import Envelope
 from digest.mail.handshake import Handshake, RelaySettings
 from digest.mail.replies import said
@@ -101,15 +101,22 @@ class Connection:
         self._dialogue = None
 
     async def send(
-        self, sender: str, recipient: str, message: bytes, *, envelope_id: str = ""
+        self,
+        sender: str,
+        recipient: str,
+        message: bytes,
+        *,
+        envelope_id: str = "",
+        meanwhile: Callable[[], None] = idle,
     ) -> Sent:
         """Send one message to one recipient.
 
         `envelope_id` comes back in a bounce where the relay offers DSN: at most 100 characters of
-        printable ASCII (RFC 3461 §4.4), else it is left out. Raises TransientMailError or
-        PermanentMailError as the relay answered or for what it does not offer, InDoubtError when
-        the connection was lost after the final dot, RelayError when it was lost before or cannot be
-        made. Cancelled, it drops the connection.
+        printable ASCII (RFC 3461 §4.4), else it is left out. `meanwhile` is called when all of it
+        has left and before the relay's answer is awaited; it must not raise. Raises
+        TransientMailError or PermanentMailError as the relay answered or for what it does not
+        offer, InDoubtError when the connection was lost after the final dot, RelayError when it was
+        lost before or cannot be made. Cancelled, it drops the connection.
         """
         envelope = Envelope.of(sender, recipient, envelope_id)
         if self._is_worn:
@@ -117,20 +124,26 @@ class Connection:
         dialogue = await self._opened()
         used_before = dialogue.was_used
         try:
-            return await self._sent(dialogue, envelope, message)
+            return await self._sent(dialogue, envelope, message, meanwhile)
         except RelayError:
             # A relay may end an idle or long connection at any time; nothing was mailed yet.
             if not used_before or dialogue.is_open:
                 raise
-        return await self._sent(await self._opened(), envelope, message)
+        return await self._sent(await self._opened(), envelope, message, meanwhile)
 
     @property
     def _is_worn(self) -> bool:
         """Whether it has carried as many messages as it may."""
         return 0 < self._settings.messages_per_connection <= self._messages
 
-    async def _sent(self, dialogue: Dialogue, envelope: Envelope, message: bytes) -> Sent:
-        reply = await dialogue.send(envelope, message)
+    async def _sent(
+        self,
+        dialogue: Dialogue,
+        envelope: Envelope,
+        message: bytes,
+        meanwhile: Callable[[], None],
+    ) -> Sent:
+        reply = await dialogue.send(envelope, message, meanwhile)
         self._messages += 1
         return Sent(code=reply.code, reply=said(reply.text), status=reply.status)
 

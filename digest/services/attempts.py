@@ -1,5 +1,7 @@
 """Attempts: what the relay answers to each message of a run, and how much of that is believed."""
 
+from collections.abc import Callable
+
 from digest.domain.bounces import Stage
 from digest.domain.breaker import Breaker
 from digest.domain.deliveries import (
@@ -26,14 +28,24 @@ from digest.services.recorder import Recorder
 
 
 async def attempt(
-    connection: Connection, outgoing: Outgoing, content: bytes | DigestError
+    connection: Connection,
+    outgoing: Outgoing,
+    content: bytes | DigestError,
+    meanwhile: Callable[[], None],
 ) -> Result:
-    """Send one message; whatever happens is a result."""
+    """Send one message; whatever happens is a result.
+
+    `meanwhile` is called while the relay has it and has not answered.
+    """
     if isinstance(content, DigestError):  # this one message cannot be made; the others go on
         return Failed(code=0, reply=str(content))
     try:
         return await connection.send(
-            outgoing.sender, outgoing.recipient, content, envelope_id=f"delivery-{outgoing.id}"
+            outgoing.sender,
+            outgoing.recipient,
+            content,
+            envelope_id=f"delivery-{outgoing.id}",
+            meanwhile=meanwhile,
         )
     except TransientMailError as exc:
         return Deferred(code=exc.code, reply=exc.reply, stage=Stage(exc.stage))

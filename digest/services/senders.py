@@ -14,6 +14,7 @@ from functools import partial
 from digest.domain.deliveries import DeliveryId, InDoubt, NotTried, Result, State
 from digest.errors import DigestError, RelayError, StoreError
 from digest.mail.transport import Connection, Relay
+from digest.services.ahead import Ahead
 from digest.services.attempts import Jury, attempt
 from digest.services.claims import Claims
 from digest.services.heartbeat import heartbeat
@@ -66,6 +67,7 @@ class Senders:
         )
         self._line = Line(post, options, self._restraint, self.summary)
         self._claims = Claims(post, options, self._line)
+        self._ahead = Ahead(options.connections)
         self._jury = Jury(self._restraint.breaker)
         self._recorder = Recorder(
             engine=post.engine,
@@ -157,6 +159,7 @@ class Senders:
         batch, put_off = await self._recorder.run(self._claims.take, room)
         self._open += len(batch)
         self._unbegun += len(batch)
+        self._ahead.line_up(batch)
         for outgoing in batch:
             self._queue.put_nowait(outgoing)
         self._line.tell(put_off)
@@ -276,7 +279,7 @@ class Senders:
         previous: Tried | None = None
         try:
             while outgoing is not None and not self._ended():
-                content = outgoing.content()
+                content = self._ahead.content(outgoing)
                 if not connection.is_ready:
                     previous = await self._recorded(previous)
                     if not await self._opened(connection):
@@ -313,7 +316,7 @@ class Senders:
         self, connection: Connection, outgoing: Outgoing, content: bytes | DigestError
     ) -> Result:
         """Send one message; what to record of it."""
-        result = await attempt(connection, outgoing, content)
+        result = await attempt(connection, outgoing, content, self._ahead.make_one)
         if isinstance(result, NotTried):
             self.summary.relay_error = result.detail
         judged = self._jury.judged(outgoing, result)

@@ -363,3 +363,25 @@ def test_what_the_relay_offers_shapes_the_envelope() -> None:
         assert len(script.taken) == 2
 
     run(scenario)
+
+
+@ways
+def test_while_a_taken_message_waits_for_its_answer_something_else_is_done(
+    offered: tuple[str, ...],
+) -> None:
+    async def scenario() -> None:
+        script = Script(extensions=offered, replies={"RCPT": ["550 5.1.1 nobody here"]})
+        taken_before: list[int] = []
+        async with lent(scripted_relay(script)) as connection:
+
+            def meanwhile() -> None:
+                taken_before.append(len(script.taken))
+
+            with pytest.raises(PermanentMailError):
+                await connection.send(SENDER, ADA, MAIL, meanwhile=meanwhile)
+            assert taken_before == []
+            await connection.send(SENDER, ALAN, MAIL, meanwhile=meanwhile)
+        assert taken_before == [0]
+        assert len(script.taken) == 1
+
+    run(scenario)
