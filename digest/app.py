@@ -20,13 +20,15 @@ from digest.store.version import is_newest
 
 if TYPE_CHECKING:
     from digest.mail.mailboxes import Mails
+    from digest.mail.tokens import Tokens
     from digest.services.bounce import Means
     from digest.services.collect import PlannedSource
-    from digest.services.compose import Composed, Composer
+    from digest.services.compose import Composed, Composer, Policy
     from digest.services.deliver import Delivered
     from digest.services.mailroom import Mailroom
     from digest.services.postbox import Summary
     from digest.services.trial import Trial
+    from digest.services.window import Window
     from digest.sources.http import HttpClient
 
 
@@ -122,10 +124,16 @@ class App:
     @cached_property
     def composer(self) -> "Composer":
         """Composes digests; keeps the corpus statistics between ticks."""
-        from digest.services.compose import Composer, Policy
+        from digest.services.compose import Composer
+
+        return Composer(self.engine, self._policy)
+
+    @property
+    def _policy(self) -> "Policy":
+        from digest.services.compose import Policy
 
         ranking = self.settings.ranking
-        policy = Policy(
+        return Policy(
             lookback_days=ranking.lookback_days,
             threshold=ranking.threshold,
             beyond=ranking.beyond,
@@ -133,7 +141,13 @@ class App:
             domain=self.mail_domain,
             secret=self._secret,
         )
-        return Composer(self.engine, policy)
+
+    @cached_property
+    def window(self) -> "Window":
+        """The papers of the day, held ready for the pages; it learns of nothing until started."""
+        from digest.services.window import Window
+
+        return Window(self.engine, self._policy, self.clock)
 
     @cached_property
     def mailroom(self) -> "Mailroom":
@@ -143,6 +157,13 @@ class App:
         from digest import parts
 
         return parts.mailroom(self.loaded, self.secrets.secret_keys)
+
+    @property
+    def tokens(self) -> "Tokens":
+        """Signs and reads the tokens of links."""
+        from digest.mail.tokens import Tokens
+
+        return Tokens(self.secrets.secret_keys)
 
     @property
     def means(self) -> "Means":

@@ -8,6 +8,7 @@ from typing import cast
 from sqlalchemy import Engine
 from starlette.requests import Request
 
+from digest.app import App
 from digest.domain.subscribers import Preferences
 from digest.mail.links import Site
 from digest.mail.tokens import Tokens
@@ -45,3 +46,37 @@ class Desk:
 def desk_of(request: Request) -> Desk:
     """The desk of the application that the request came to."""
     return cast(Desk, request.app.state.desk)
+
+
+def desk_over(app: App, wake: Callable[[], None] = lambda: None) -> Desk:
+    """The desk of an app; without a sender's address there is one too, but it shows no mail.
+
+    Raises ConfigError for a key or a colour of the settings that cannot be used.
+    """
+    settings = app.settings
+    return Desk(
+        engine=app.engine,
+        settings=settings,
+        clock=app.clock,
+        site=Site(url=settings.site.url or None),
+        tokens=app.tokens,
+        keys=app.keys,
+        means=app.means,
+        window=app.window,
+        pages=_pages(app),
+        new_preferences=app.new_preferences,
+        mailroom=app.mailroom if settings.sender.address else None,
+        wake=wake,
+    )
+
+
+def _pages(app: App) -> Pages:
+    sender = app.settings.sender
+    site = {
+        "name": sender.name,
+        "tagline": sender.tagline,
+        "imprint": sender.imprint,
+        "contact": sender.contact or sender.address,
+        "registration": app.settings.registration.value,
+    }
+    return Pages(site, app.loaded.file(app.settings.templates.folder))
