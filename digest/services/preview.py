@@ -68,7 +68,7 @@ def ordered(desk: Desk, email: str, now: datetime, digest_on: date | None = None
     with reading(desk.engine) as session:
         subscriber = subscribers.by_email(session, email)
         day = digest_on or local_date(subscriber.preferences.schedule, now)
-        order = _from_ledger(session, subscriber, day)
+        order = in_ledger(session, subscriber, day)
     if order is None and subscriber.status is not Status.ACTIVE:
         return Ordered(email=subscriber.email, digest_on=day, skipped=subscriber.status.value)
     if order is None:
@@ -87,7 +87,7 @@ def ordered(desk: Desk, email: str, now: datetime, digest_on: date | None = None
     return Ordered(email=subscriber.email, digest_on=day, order=order)
 
 
-def _from_ledger(session: Session, subscriber: Subscriber, day: date) -> Order | None:
+def in_ledger(session: Session, subscriber: Subscriber, day: date) -> Order | None:
     """The order of the digest that the ledger holds for that date, if it holds one."""
     which = Which(email=subscriber.email, digest_on=day, kinds=[MailKind.DIGEST])
     rows = [row for row in list_deliveries(session, which, limit=1) if row.message_id]
