@@ -1,7 +1,7 @@
 """The files that pages need, read once: each under an address that changes with what is in it."""
 
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,15 +27,24 @@ class Asset:
 class Assets:
     """The files of the folders by name; an earlier folder wins."""
 
-    def __init__(self, folders: Sequence[Path], made: Mapping[str, bytes] | None = None) -> None:
-        """`made` are files that are written by the program, such as the theme's colours."""
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        made: Mapping[str, bytes] | None = None,
+        finish: Callable[[str, bytes], bytes] = lambda _name, content: content,
+    ) -> None:
+        """`made` are files that are written by the program; `finish` gives what is served of a
+        file, such as a style sheet with the theme's colours in it.
+        """
         found: dict[str, bytes] = dict(made or {})
         for folder in reversed(folders):
             if folder.is_dir():
                 found |= {
                     path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()
                 }
-        self._assets = {name: _asset(name, content) for name, content in found.items()}
+        self._assets = {
+            name: _asset(name, finish(name, content)) for name, content in found.items()
+        }
 
     def address(self, name: str) -> str:
         """Where a file is found. Raises KeyError for one that is not there."""

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from digest.app import App
 from digest.domain.subscribers import Preferences
 from digest.mail.links import Site
+from digest.mail.theme import Theme
 from digest.mail.tokens import Tokens
 from digest.services.bounce import Means
 from digest.services.mailroom import Mailroom
@@ -79,4 +80,5 @@ def _pages(app: App) -> Pages:
         "contact": sender.contact or sender.address,
         "registration": app.settings.registration.value,
     }
-    return Pages(site, app.loaded.file(app.settings.templates.folder))
+    theme = Theme(**app.settings.theme.model_dump())
+    return Pages(site, app.loaded.file(app.settings.templates.folder), theme)

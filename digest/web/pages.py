@@ -1,15 +1,19 @@
 """HTML of templates: one Jinja2 environment, which escapes everything."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from digest.mail.theme import Theme, filled
 from digest.resources import folder
 from digest.web.assets import Assets
 
 HTML_TYPE = "text/html; charset=utf-8"
+
+_COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 
 
 class Pages:
@@ -19,9 +23,17 @@ class Pages:
     the address of a file of `templates/web/static`.
     """
 
-    def __init__(self, site: Mapping[str, object], override: Path | None = None) -> None:
+    def __init__(
+        self,
+        site: Mapping[str, object],
+        override: Path | None = None,
+        theme: Theme | None = None,
+    ) -> None:
+        """In the style sheets `@name@` stands for a value of the theme."""
         folders: Sequence[Path] = [*([override] if override else []), folder("templates")]
-        self.assets = Assets([path / "web" / "static" for path in folders])
+        statics = [path / "web" / "static" for path in folders]
+        look = theme or Theme()
+        self.assets = Assets(statics, finish=lambda name, content: _finished(name, content, look))
         self._env = Environment(
             loader=FileSystemLoader([str(path / "web") for path in folders]),
             autoescape=True,
@@ -57,3 +69,10 @@ class Pages:
     ) -> HTMLResponse:
         """A page that says one thing; `links` are (address, words) of ways on."""
         return self.response("message.html", status, title=title, text=text, links=links)
+
+
+def _finished(name: str, content: bytes, theme: Theme) -> bytes:
+    """A style sheet in the theme's colours, without its comments; other files as they are."""
+    if not name.endswith(".css"):
+        return content
+    return filled(_COMMENT.sub("", content.decode()), theme).encode()
