@@ -93,6 +93,12 @@ class EditionRanker:
             if interest.excluded:
                 self._matcher.barred(interest)
 
+    def forget(self) -> None:
+        """Let go of the interests learnt so far, for whoever is asked for ever new ones."""
+        self._matcher.forget()
+        self._reasons.clear()
+        self._explainer = Explainer(self._matcher)
+
     def digest_for(
         self, subscriber: Subscriber, sent: AbstractSet[PaperId], digest_on: date
     ) -> Digest | Skip:

@@ -107,6 +107,11 @@ class Matcher:
         for first in range(0, len(wanted), _CHUNK):
             self._learn(wanted[first : first + _CHUNK])
 
+    def forget(self) -> None:
+        """Let go of the interests learnt so far: what is kept grows with every one."""
+        for kept in (self._known, self._shared, self._found, self._rows, self._barred):
+            kept.clear()
+
     def _learn(self, wanted: Sequence[Interest]) -> None:
         phrases = [one for one in wanted if one.kind is InterestKind.PHRASE]
         found = self._topics.of([_spoken(one) for one in phrases]) if self._topics else ()

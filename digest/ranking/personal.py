@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from digest.domain.digests import Digest, Pick, Skip, Taste
 from digest.domain.feedback import Vote
 from digest.domain.interests import Interest
-from digest.domain.papers import PaperId
+from digest.domain.papers import Paper, PaperId
 from digest.domain.subscribers import Subscriber, SubscriberId
 from digest.ranking.edition import EditionRanker
 from digest.ranking.feedback import Tastes
@@ -41,6 +41,15 @@ class PersonalRanker:
     def papers(self) -> list[PaperId]:
         """The candidates, the latest first."""
         return self._ranker.papers
+
+    @property
+    def candidates(self) -> Sequence[Paper]:
+        """The same with their texts, in the same order."""
+        return self._ranker.candidates
+
+    def forget(self) -> None:
+        """Let go of the interests learnt so far, for whoever is asked for ever new ones."""
+        self._ranker.forget()
 
     def learn(self, interests: Iterable[Interest]) -> None:
         """Match these interests now, so that `digests_for` need not: it is the slow part."""

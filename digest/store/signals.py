@@ -82,7 +82,7 @@ def signals_around(session: Session, paper_ids: Iterable[PaperId]) -> list[Signa
             days[source_id].add(day)
     names = source_names(session)
     return [
-        _signal(row, names[source_id])
+        signal_from(row, names[source_id])
         for source_id in sorted(days, key=lambda number: names[number])
         for chunk in chunks(sorted(days[source_id]), CHUNK)
         for row in session.execute(_of_days(source_id, chunk))
@@ -180,7 +180,8 @@ def _attention(row: Row[Any]) -> Attention:
     return Attention(upvotes=row.upvotes, comments=row.comments, stars=row.stars)
 
 
-def _signal(row: Row[Any], source: str) -> Signal:
+def signal_from(row: Row[Any], source: str) -> Signal:
+    """The signal of a row of the table, by the source's name."""
     return Signal(
         paper_id=PaperId(row.paper_id),
         source=source,
