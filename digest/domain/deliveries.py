@@ -55,6 +55,7 @@ class Cancelled(StrEnum):
     ERASED = "erased"
     UNCONFIRMED = "not confirmed"  # a digest or welcome for somebody who is still pending
     CONFIRMED = "confirmed already"  # a confirmation that is no longer needed
+    WITHDRAWN = "withdrawn"  # a change of address that was replaced, taken back or carried out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -67,6 +67,7 @@ class ConsentEvent(StrEnum):
     RESUMED = "resumed"
     UNSUBSCRIBED = "unsubscribed"
     SUPPRESSED = "suppressed"
+    ADDRESS_CHANGED = "address changed"  # confirmed at the new one
 
 
 class SuppressionReason(StrEnum):

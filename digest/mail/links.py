@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from urllib.parse import quote, urlsplit
 
 from digest.domain.feedback import Opinion
@@ -74,6 +75,23 @@ class Site:
         """Where one says `more like this` or `less like this`: a page with one button."""
         begin = self.voting(token)
         return f"{begin}{paper_id}/{opinion.value}" if begin else None
+
+    def access(self) -> str | None:
+        """Where one asks for a new link to one's settings."""
+        return f"{self.url}/access" if self.url else None
+
+    def change_address(self, token: str) -> str | None:
+        """Where a new address is confirmed."""
+        return self._page("change-address", token)
+
+    def reading(self, token: str, day: date) -> str | None:
+        """The digest of that local date in the browser."""
+        page = self._page("digests", token)
+        return f"{page}/{day.isoformat()}" if page else None
+
+    def invitation(self, token: str) -> str | None:
+        """Where somebody who was invited signs up."""
+        return f"{self.url}/?invitation={quote(token, safe='.-_~')}" if self.url else None
 
     def _page(self, kind: str, name: str) -> str | None:
         return f"{self.url}/{kind}/{quote(name, safe='.-_~')}" if self.url else None

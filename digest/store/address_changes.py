@@ -1,0 +1,61 @@
+"""New addresses that subscribers asked for and have not confirmed yet, one each."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from digest.domain.subscribers import SubscriberId
+from digest.store.tables import AddressChangeRow, table
+
+_changes = table(AddressChangeRow)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AddressChange:
+    """The new address that a subscriber asked for last; `token` names it in links and deliveries."""
+
+    subscriber_id: SubscriberId
+    email: str
+    token: str
+    asked_at: datetime
+
+
+def put(session: Session, change: AddressChange) -> None:
+    """Keep a change in place of the subscriber's earlier one."""
+    dialect = session.get_bind().dialect.name
+    made = (postgresql if dialect == "postgresql" else sqlite).insert(_changes)
+    values = asdict(change)
+    latest = {name: values[name] for name in ("email", "token", "asked_at")}
+    session.execute(
+        made.values(values).on_conflict_do_update(index_elements=["subscriber_id"], set_=latest)
+    )
+
+
+def of(session: Session, subscriber_id: SubscriberId) -> AddressChange | None:
+    """The change that a subscriber waits for."""
+    return of_many(session, [subscriber_id]).get(subscriber_id)
+
+
+def of_many(
+    session: Session, subscriber_ids: Iterable[SubscriberId]
+) -> dict[SubscriberId, AddressChange]:
+    """The changes that these subscribers wait for; who waits for none is left out."""
+    query = select(_changes).where(_changes.c.subscriber_id.in_(list(subscriber_ids)))
+    rows = session.execute(query).mappings()
+    return {SubscriberId(row["subscriber_id"]): AddressChange(**row) for row in rows}
+
+
+def withdraw(session: Session, subscriber_id: SubscriberId) -> bool:
+    """Forget a subscriber's change; whether there was one."""
+    gone = delete(_changes).where(_changes.c.subscriber_id == subscriber_id)
+    return session.scalars(gone.returning(_changes.c.subscriber_id)).first() is not None
+
+
+def forget_before(session: Session, instant: datetime) -> int:
+    """Forget the changes that were asked for before then; how many."""
+    gone = delete(_changes).where(_changes.c.asked_at < instant)
+    return len(session.scalars(gone.returning(_changes.c.subscriber_id)).all())
