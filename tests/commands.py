@@ -82,6 +82,7 @@ def desk(bare_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DIGEST_SENDER__ADDRESS", "digest@papers.example")
     monkeypatch.setenv("DIGEST_SITE__URL", "https://papers.example")
+    monkeypatch.setenv("DIGEST_WEB__PORT", "0")  # daemons of several tests run side by side
     bare_desk.ok("db", "upgrade")
     return bare_desk
 

@@ -55,7 +55,9 @@ class Browser:
         if parts:
             routes = [route for part in parts for route in part.routes]
         else:
-            from digest.web.routes import ALL as routes
+            from digest.web.routes import ALL
+
+            routes = ALL
         self.desk = desk
         self.client = TestClient(guarded(desk, routes), base_url=SITE, follow_redirects=False)
 
