@@ -49,7 +49,7 @@ class Dialogue:
     async def send(
         self, envelope: Envelope, message: bytes, meanwhile: Callable[[], None] = idle
     ) -> Reply:
-        """Send one message, and return the relay's yes; `meanwhile` is called before that is awaited.
+        """Send one message, and return the relay's yes; `meanwhile` runs before that is awaited.
 
         Raises RecipientError as the relay answered, InDoubtError when the connection was lost after
         the final dot, RelayError when nothing was mailed and nobody is to blame. The connection is

@@ -4,18 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, bindparam, delete, select, update
+from sqlalchemy import RowMapping, Select, Text, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from digest.domain.subscribers import SuppressionReason
 from digest.store.papers import chunks
+from digest.store.prepared import numbered, prepared
 from digest.store.tables import SuppressionRow, table
 
 CHUNK = 5_000
 
 _suppressions = table(SuppressionRow)
-# built once: it is asked before every message
 _REASONS = select(_suppressions.c.address_hash, _suppressions.c.reason).where(
     _suppressions.c.address_hash.in_(bindparam("hashes", expanding=True))
 )
@@ -94,6 +94,20 @@ def reasons_for(session: Session, hashes: Iterable[str]) -> dict[str, Suppressio
         rows = session.execute(_REASONS, {"hashes": chunk})
         found |= {digest: SuppressionReason(reason) for digest, reason in rows}
     return found
+
+
+def suppressed(session: Session, hashes: Sequence[str]) -> set[str]:
+    """Which of these few are suppressed: what is asked before every message."""
+    if not hashes:
+        return set()
+    return {row[0] for row in _known(session, len(hashes)).rows(session, numbered("hash", hashes))}
+
+
+@prepared
+def _known(count: int) -> Select[tuple[str]]:
+    hashes = [bindparam(f"hash{number}", type_=Text) for number in range(count)]
+    query = select(_suppressions.c.address_hash)
+    return query.where(_suppressions.c.address_hash.in_(hashes))
 
 
 def listed(

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Integer, Select, Update, bindparam, select, update
 from sqlmodel import Session
 
 from digest.domain.deliveries import (
@@ -30,6 +30,7 @@ from digest.domain.subscribers import Status, address_hash
 from digest.store import suppressions
 from digest.store.ledger import plain, settle
 from digest.store.outbox import FREE
+from digest.store.prepared import numbered, prepared
 from digest.store.tables import DeliveryRow, SubscriberRow, table
 
 _deliveries = table(DeliveryRow)
@@ -39,30 +40,48 @@ Permit = Callable[[Session, Sequence[str]], Sequence[datetime | None]]
 """Asked in the same transaction, with the addresses of messages about to begin: for each None, or
 the instant before which it may not."""
 
-_COLUMNS = (
-    *("id", "kind", "subscriber_id", "state", "attempts", "doubtful", "queued_at", "due_at"),
-    *("owner", "lease_until", "begun_at"),
-)
-# of each delivery with its subscriber, both held against everybody else until the commit
-_HELD = (
-    select(
-        *(_deliveries.c[name] for name in _COLUMNS),
-        _subscribers.c.status.label("status_now"),
-        _subscribers.c.email,
+
+class _Held(NamedTuple):
+    """A delivery with its subscriber, both held against everybody else until the commit."""
+
+    id: int
+    kind: str
+    state: str
+    owner: str | None
+    begun: bool
+    expired: bool
+    status_now: str
+    email: str
+
+
+@prepared
+def _held(count: int) -> Select[Any]:
+    numbers = [bindparam(f"id{number}", type_=Integer) for number in range(count)]
+    return (
+        select(
+            *(_deliveries.c[name] for name in ("id", "kind", "state", "owner")),
+            _deliveries.c.begun_at.is_not(None),
+            _deliveries.c.lease_until <= bindparam("wall", type_=_deliveries.c.lease_until.type),
+            _subscribers.c.status,
+            _subscribers.c.email,
+        )
+        .join_from(_deliveries, _subscribers, _deliveries.c.subscriber_id == _subscribers.c.id)
+        .where(_deliveries.c.id.in_(numbers))
+        .with_for_update(key_share=True, skip_locked=True)
     )
-    .join_from(_deliveries, _subscribers, _deliveries.c.subscriber_id == _subscribers.c.id)
-    .where(_deliveries.c.id.in_(bindparam("ids", expanding=True)))
-    .with_for_update(key_share=True, skip_locked=True)
-)
-_BEGUN = (
-    update(_deliveries)
-    .where(_deliveries.c.id.in_(bindparam("ids", expanding=True)))
-    .values(begun_at=bindparam("now"), attempts=_deliveries.c.attempts + 1)
-)
-_SENT = (
-    update(_deliveries)
-    .where(_deliveries.c.id == bindparam("number"))
-    .values(
+
+
+@prepared
+def _begun(count: int) -> Update:
+    numbers = [bindparam(f"id{number}", type_=Integer) for number in range(count)]
+    begun = update(_deliveries).where(_deliveries.c.id.in_(numbers))
+    return begun.values(begun_at=bindparam("now"), attempts=_deliveries.c.attempts + 1)
+
+
+@prepared
+def _sent() -> Update:
+    sent = update(_deliveries).where(_deliveries.c.id == bindparam("number", type_=Integer))
+    return sent.values(
         state=State.SENT.value,
         reason="",
         owner=None,
@@ -71,7 +90,6 @@ _SENT = (
         smtp_code=bindparam("code"),
         smtp_reply=bindparam("reply"),
     )
-)
 
 
 class Start(StrEnum):
@@ -126,7 +144,9 @@ def advance(
 ) -> Turn:
     """Record `ended` and begin `nexts`, as far as no other transaction holds their rows."""
     ids = [one.id for one in ended] + list(nexts)
-    rows = {DeliveryId(row.id): row for row in session.execute(_HELD, {"ids": ids})}
+    values = numbered("id", ids) | {"wall": sender.wall}
+    found = _held(session, len(ids)).rows(session, values) if ids else ()
+    rows = {DeliveryId(row[0]): _Held._make(row) for row in found}
     done = Turn()
     _record(session, sender, [one for one in ended if one.id in rows], rows, done)
     _begin(session, sender, [rows[number] for number in nexts if number in rows], done)
@@ -150,66 +170,73 @@ def _record(
     session: Session,
     sender: Sender,
     ended: Sequence[Ended],
-    rows: Mapping[DeliveryId, Row[Any]],
+    rows: Mapping[DeliveryId, _Held],
     done: Turn,
 ) -> None:
     sent = []
     for one in ended:
         row = rows[one.id]
-        if not (_is_ours(row, sender) and row.begun_at):
+        if not (_is_ours(row, sender) and row.begun):
             done.states[one.id] = None
         elif isinstance(one.result, Sent):
-            reply = plain(one.result.reply)
-            sent.append({"number": one.id, "code": one.result.code or None, "reply": reply})
+            said = {"code": one.result.code or None, "reply": plain(one.result.reply)}
+            sent.append({"number": one.id, "now": sender.now} | said)
             done.states[one.id] = State.SENT
         else:
-            done.states[one.id] = settle(
-                session,
-                row._mapping,
-                one.result,
-                sender.now,
-                sender.jitter(),
-                give_up_after=sender.give_up_after,
-            )
+            done.states[one.id] = _settle(session, sender, one)
     if sent:
-        session.connection().execute(_SENT, [{**values, "now": sender.now} for values in sent])
+        _sent(session).run_each(session, sent)
 
 
-def _begin(session: Session, sender: Sender, rows: Sequence[Row[Any]], done: Turn) -> None:
+def _settle(session: Session, sender: Sender, one: Ended) -> State:
+    row = session.execute(select(_deliveries).where(_deliveries.c.id == one.id)).mappings().one()
+    allowed = sender.give_up_after
+    return settle(session, row, one.result, sender.now, sender.jitter(), give_up_after=allowed)
+
+
+def _begin(session: Session, sender: Sender, rows: Sequence[_Held], done: Turn) -> None:
     hashes = {row.id: address_hash(sender.pepper, row.email) for row in rows}
-    suppressed = suppressions.reasons_for(session, hashes.values())
+    suppressed = suppressions.suppressed(session, list(hashes.values()))
     free = []
     for row in rows:
-        if not _is_ours(row, sender) or row.begun_at:
-            done.starts[row.id] = Start.LOST
-        elif row.lease_until <= sender.wall:
+        if not _is_ours(row, sender) or row.begun:
+            done.starts[DeliveryId(row.id)] = Start.LOST
+        elif row.expired:
             # nobody took it, and our heartbeat would keep it from everybody
             mine = update(_deliveries).where(_deliveries.c.id == row.id)
             session.execute(mine.values(state=State.QUEUED.value, **FREE))
-            done.starts[row.id] = Start.LOST
+            done.starts[DeliveryId(row.id)] = Start.LOST
         elif why := _obstacle(row, hashes[row.id] in suppressed):
             mine = update(_deliveries).where(_deliveries.c.id == row.id)
             session.execute(mine.values(state=State.CANCELLED.value, reason=why.value, **FREE))
-            done.starts[row.id] = Start.CANCELLED
+            done.starts[DeliveryId(row.id)] = Start.CANCELLED
         else:
             free.append(row)
-    permit = sender.permit or (lambda _session, emails: [None] * len(emails))
+    _begin_free(session, sender, free, done)
+
+
+def _begin_free(session: Session, sender: Sender, free: Sequence[_Held], done: Turn) -> None:
+    """Begin those that the limits let go."""
+    instants: Sequence[datetime | None] = [None] * len(free)
+    if sender.permit:
+        instants = sender.permit(session, [row.email for row in free])
     begun = []
-    for row, instant in zip(free, permit(session, [row.email for row in free]), strict=True):
-        done.starts[row.id] = Start.WAITS if instant else Start.BEGUN
+    for row, instant in zip(free, instants, strict=True):
+        number = DeliveryId(row.id)
+        done.starts[number] = Start.WAITS if instant else Start.BEGUN
         if instant:
-            done.waits[row.id] = instant
+            done.waits[number] = instant
         else:
-            begun.append(row.id)
+            begun.append(number)
     if begun:
-        session.execute(_BEGUN, {"ids": begun, "now": sender.now})
+        _begun(session, len(begun)).run(session, numbered("id", begun) | {"now": sender.now})
 
 
-def _is_ours(row: Row[Any], sender: Sender) -> bool:
-    return bool(row.state == State.SENDING.value and row.owner == sender.owner)
+def _is_ours(row: _Held, sender: Sender) -> bool:
+    return row.state == State.SENDING.value and row.owner == sender.owner
 
 
-def _obstacle(row: Row[Any], suppressed: bool) -> Cancelled | None:
+def _obstacle(row: _Held, suppressed: bool) -> Cancelled | None:
     """Why a message must not go out now."""
     if suppressed:
         return Cancelled.SUPPRESSED

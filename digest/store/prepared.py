@@ -1,0 +1,80 @@
+"""Statements written out once for a driver, for what is asked for every message.
+
+SQLAlchemy finds the text of a statement anew each time, and turns every column of every row into
+what its type says; that takes longer than the store does.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Dialect, Executable, Row
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import CompilerElement
+from sqlmodel import Session
+
+
+class Prepared:
+    """One statement in a driver's own words.
+
+    What it is given is turned into what the driver takes. What comes back is the driver's own, so
+    ask for no dates. A statement of no fixed number of values is built for each number.
+    """
+
+    def __init__(self, statement: Executable, dialect: Dialect) -> None:
+        assert isinstance(statement, CompilerElement)
+        compiled = statement.compile(dialect=dialect)
+        assert isinstance(compiled, SQLCompiler)
+        parameters = {name: compiled.binds[name] for name in compiled.params}
+        self._text = str(compiled)
+        self._order = compiled.positiontup
+        self._processors = {
+            name: process
+            for name, parameter in parameters.items()
+            if (process := parameter.type.dialect_impl(dialect).bind_processor(dialect))
+        }
+        self._fixed = {
+            name: self._processed(name, parameter.value)
+            for name, parameter in parameters.items()
+            if not parameter.required
+        }
+
+    def rows(self, session: Session, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        """Run it with these values; the rows that it gives."""
+        return session.connection().exec_driver_sql(self._text, self._parameters(values)).all()
+
+    def run(self, session: Session, values: Mapping[str, Any]) -> None:
+        """Run it with these values."""
+        session.connection().exec_driver_sql(self._text, self._parameters(values))
+
+    def run_each(self, session: Session, values: Sequence[Mapping[str, Any]]) -> None:
+        """Run it with each of these."""
+        many = [self._parameters(one) for one in values]
+        session.connection().exec_driver_sql(self._text, many)
+
+    def _parameters(self, values: Mapping[str, Any]) -> Any:
+        given = self._fixed | {name: self._processed(name, one) for name, one in values.items()}
+        return tuple([given[name] for name in self._order]) if self._order else given
+
+    def _processed(self, name: str, value: Any) -> Any:
+        process = self._processors.get(name)
+        return process(value) if process else value
+
+
+def prepared(build: Callable[..., Executable]) -> Callable[..., Prepared]:
+    """For a function that builds a statement: the same, written out for a session's driver."""
+
+    @lru_cache(maxsize=256)
+    def written(_name: str, dialect: Dialect, *arguments: int) -> Prepared:
+        return Prepared(build(*arguments), dialect)
+
+    def found(session: Session, *arguments: int) -> Prepared:
+        dialect = session.get_bind().dialect
+        return written(dialect.name, dialect, *arguments)
+
+    return found
+
+
+def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    """Values by the names `name0`, `name1` and so on."""
+    return {f"{name}{number}": value for number, value in enumerate(values)}
