@@ -37,6 +37,15 @@ class Refused(DigestError):
     """A rule forbids the change, such as reviving an address that unsubscribed."""
 
 
+class TooMany(Refused):
+    """Too much was asked for within the hour; `retry_after_s` seconds from now it may be again."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        minutes = -(-retry_after_s // 60)
+        super().__init__(f"too many requests: try again in {minutes} min")
+        self.retry_after_s = retry_after_s
+
+
 class StoreError(DigestError):
     """The store cannot be used as it is."""
 
