@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 
 from digest.mail.fragments import Filling, Fragment, Mark, entry_marks, filling, fragment
-from digest.mail.quoted import piece_by_lines
 from digest.mail.views import DigestView, Frame, Manage
 from digest.mail.wrapping import wrapped
 
@@ -138,7 +137,7 @@ def form(printed: str, blanks: Blanks, entries: int) -> Form:
 
     printed = _WRAPS.sub(wrap, printed).replace(_BLANK, "\0")
     marks = {*entry_marks(entries), *blanks.words, *wraps}
-    return Form(fragment=fragment(printed, marks, piece_by_lines), wraps=wraps)
+    return Form(fragment=fragment(printed, marks), wraps=wraps)
 
 
 def wrapped_later(text: str, indent: int = 0, first: int | None = None) -> str:

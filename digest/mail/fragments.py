@@ -5,7 +5,7 @@ A template prints a hole as a mark between two NULs. No words from outside can h
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
@@ -76,11 +76,7 @@ def hole(mark: Mark) -> str:
     return f"\0{mark}\0"
 
 
-def fragment(
-    printed: str,
-    marks: Collection[Mark] = (RANK_MARK, VOTING_MARK),
-    encode: Callable[[str], Quoted] = piece,
-) -> Fragment:
+def fragment(printed: str, marks: Collection[Mark] = (RANK_MARK, VOTING_MARK)) -> Fragment:
     """What a template printed, split at these marks.
 
     Raises StrayMark for a NUL that belongs to none of them.
@@ -89,7 +85,7 @@ def fragment(
     told, holes = found[::2], tuple(map(Mark, found[1::2]))
     if len(told) == len(holes) or not set(holes) <= set(marks):
         raise StrayMark
-    first, *others = map(encode, told)
+    first, *others = map(piece, told)
     rest = tuple(zip(holes, others, strict=True))
     return Fragment(first=first, rest=rest, size=sum(map(octets, told)))
 

@@ -29,7 +29,7 @@ from digest.mail.fragments import (
     fragment,
     hole,
 )
-from digest.mail.quoted import Quoted, piece, piece_by_lines, words
+from digest.mail.quoted import Quoted, words
 from digest.mail.samples import samples
 from digest.mail.templating import environment, is_own_design
 from digest.mail.theme import Theme
@@ -152,7 +152,7 @@ class Renderer:
         """All of a part but its entries, which are holes in it."""
         marks = entry_marks(len(view.entries)) if isinstance(view, DigestView) else ()
         name = _name(view, part.body)
-        return _split(name, self._skeleton(name, view), marks, piece_by_lines)
+        return _split(name, self._skeleton(name, view), marks)
 
     def _form(self, part: _Part, view: DigestView, blanks: Blanks) -> Form:
         key = (part.place, blanks.kind)
@@ -203,10 +203,9 @@ def _split(
     name: str,
     printed: str,
     marks: Collection[Mark] = (RANK_MARK, VOTING_MARK),
-    encode: Callable[[str], Quoted] = piece,
 ) -> Fragment:
     try:
-        return fragment(printed, marks, encode)
+        return fragment(printed, marks)
     except StrayMark as exc:
         raise TemplateError(f"template {name}: {exc}") from exc
 
