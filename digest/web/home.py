@@ -1,0 +1,196 @@
+"""The front page: what today's mail would hold, and the form to get it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from digest.domain.interests import Interest, InterestKind
+from digest.errors import BadToken, InvalidInput, TooMany
+from digest.services import invite, signup
+from digest.services.shown import Shown
+from digest.services.signup import SignUp, VisitLimits
+from digest.settings import Registration
+from digest.store.database import reading
+from digest.web import joinform, zones
+from digest.web.desk import Desk, desk_of
+from digest.web.forms import form_of, network_of, query_of
+from digest.web.joinform import Mistakes, Typed
+
+TRENDING = 10
+RELATED = 8
+EDITIONS = 5
+_ASKED_ABOUT = 3  # of the keywords, how many give related ones
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Door:
+    """Whether the form is shown, and by which invitation; `stale`: one came that is not good."""
+
+    open: bool = True
+    invitation_id: int | None = None
+    stale: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preview:
+    """What keywords bring today: papers and related keywords, or what is wrong with them."""
+
+    shown: Shown
+    related: Sequence[str] = ()
+    interests: str = ""
+    wrong: str = ""
+
+
+def home(request: Request) -> Response:
+    """GET /: the form, with `interests` from the address filled in."""
+    desk = desk_of(request)
+    fields = joinform.typed(query_of(request), desk.new_preferences)
+    found = preview_of(desk, fields.interests) if fields.interests else None
+    return _page(desk, fields, found=found)
+
+
+def preview(request: Request) -> Response:
+    """GET /preview: the same page with today's papers; `fragment=1` gives these alone."""
+    desk = desk_of(request)
+    query = query_of(request)
+    fields = joinform.typed(query, desk.new_preferences)
+    found = preview_of(desk, fields.interests)
+    status = 422 if found.wrong else 200
+    if query.has("fragment"):
+        context: Mapping[str, object] = {"preview": found, "ready": desk.window.ready}
+        return desk.pages.response("_preview.html", status, **context)
+    return _page(desk, fields, status, found=found)
+
+
+def subscribe(request: Request) -> Response:
+    """POST /subscribe: take the form in; the answer is the same for every address."""
+    desk = desk_of(request)
+    fields = joinform.typed(form_of(request), desk.new_preferences)
+    door = _door(desk, fields.invitation)
+    if not door.open:
+        return _page(desk, fields, 403, door=door)
+    web = desk.settings.web
+    wish = joinform.wish(fields, desk.new_preferences, _domains(desk))
+    if isinstance(wish, Mistakes):
+        return _page(desk, fields, 422, errors=wish.fields, door=door)
+    sign_up = SignUp(
+        email=wish.email,
+        interests=wish.interests,
+        preferences=wish.preferences,
+        consent=web.consent,
+        network=network_of(request),
+        invitation_id=door.invitation_id,
+    )
+    limits = VisitLimits(per_network_per_hour=web.per_network_per_hour, per_hour=web.per_hour)
+    try:
+        signup.receive(desk.engine, sign_up, limits=limits, now=desk.clock())
+    except TooMany as exc:
+        return too_many(desk, exc)
+    desk.wake()
+    return desk.pages.response("subscribed.html")
+
+
+def too_many(desk: Desk, exc: TooMany) -> HTMLResponse:
+    """A page for who came too often: 429, with when to come again (RFC 6585 §4)."""
+    minutes = max(1, math.ceil(exc.retry_after_s / 60))
+    wait = "a minute" if minutes == 1 else f"{minutes} minutes"
+    reply = desk.pages.message(
+        "A little later, please",
+        f"Many forms came from your network just now. Nothing was lost: go back, and send yours "
+        f"again in {wait}.",
+        429,
+        links=[("/", "To the front page")],
+    )
+    reply.headers["retry-after"] = str(exc.retry_after_s)
+    return reply
+
+
+def preview_of(desk: Desk, text: str) -> Preview:
+    """Today's papers for keywords as typed; without any, what trends."""
+    try:
+        interests = signup.parse_interests(text)
+    except InvalidInput as exc:
+        return Preview(shown=Shown(), interests=text, wrong=joinform.sentence(exc))
+    shown = desk.window.preview(interests, max_papers=desk.new_preferences.max_papers)
+    return Preview(shown=shown, related=_related(desk, interests), interests=text)
+
+
+def _related(desk: Desk, interests: Sequence[Interest]) -> list[str]:
+    """Keywords that go along with the ones typed last, none of which is among these."""
+    kinds = (InterestKind.PHRASE, InterestKind.EXACT)
+    wanted = [one for one in interests if one.kind in kinds and not one.excluded]
+    known = {one.key for one in interests}
+    found = [
+        phrase
+        for one in wanted[: -_ASKED_ABOUT - 1 : -1]
+        for phrase in desk.window.related(one.text, RELATED)
+        if phrase.casefold() not in known
+    ]
+    return list(dict.fromkeys(found))[:RELATED]
+
+
+def _domains(desk: Desk) -> Sequence[str]:
+    is_bound = desk.settings.registration is Registration.DOMAINS
+    return desk.settings.web.registration_domains if is_bound else ()
+
+
+def _door(desk: Desk, token: str) -> Door:
+    """Whether whoever brings this invitation, which may be none, may fill in the form."""
+    if desk.settings.registration is not Registration.INVITE:
+        return Door()
+    if not token:
+        return Door(open=False)
+    now = desk.clock()
+    try:
+        number = invite.invitation_of(token, desk.tokens, now)
+    except BadToken:
+        return Door(open=False, stale=True)
+    with reading(desk.engine) as session:
+        is_good = invite.usable(session, number, now)
+    return Door(open=is_good, invitation_id=number, stale=not is_good)
+
+
+def _page(
+    desk: Desk,
+    fields: Typed,
+    status: int = 200,
+    *,
+    found: Preview | None = None,
+    errors: Mapping[str, str] | None = None,
+    door: Door | None = None,
+) -> HTMLResponse:
+    wrong = dict(errors or {})
+    if found and found.wrong:
+        wrong["interests"] = found.wrong
+    today = desk.clock().date()
+    return desk.pages.response(
+        "home.html",
+        status,
+        typed=fields,
+        errors=wrong,
+        door=door or _door(desk, fields.invitation),
+        preview=found,
+        ready=desk.window.ready,
+        trending=desk.window.trending(TRENDING).papers,
+        editions=_days_before(today),
+        zones=zones.choices(fields.timezone),
+        frequencies=joinform.FREQUENCIES,
+        domains=_domains(desk),
+        consent=desk.settings.web.consent,
+    )
+
+
+def _days_before(today: date) -> list[date]:
+    return [today - timedelta(days=back) for back in range(1, EDITIONS + 1)]
+
+
+routes = [
+    Route("/", home),
+    Route("/preview", preview),
+    Route("/subscribe", subscribe, methods=["POST"]),
+]
