@@ -18,7 +18,7 @@ from digest.mail.wrapping import wrapped
 
 _BLANK = "\x1e"  # around the name of a blank; like NUL, it is in no words from outside
 _WRAP, _TEXT, _END = "\x01", "\x02", "\x03"  # around a text with blanks that is yet to be wrapped
-_WRAPS = re.compile(f"{_WRAP}(\\d+),(\\d*){_TEXT}([^{_END}]*){_END}")
+_WRAPS = re.compile(f"{_WRAP}(\\d+)(h?){_TEXT}([^{_END}]*){_END}")
 
 _RECIPIENT, _SCHEDULE, _PREHEADER = Mark("recipient"), Mark("schedule"), Mark("preheader")
 _PREFERENCES, _UNSUBSCRIBE, _MAILTO = Mark("preferences"), Mark("unsubscribe"), Mark("mailto")
@@ -52,11 +52,11 @@ class _Wrap:
 
     told: tuple[str, ...]
     indent: int
-    first: int | None
+    hanging: bool
 
     def filled(self, words: Mapping[Mark, str]) -> str:
         told = [words[Mark(t)] if n % 2 else t for n, t in enumerate(self.told)]
-        return wrapped("".join(told), self.indent, self.first)
+        return wrapped("".join(told), self.indent, hanging=self.hanging)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,10 +128,10 @@ def form(printed: str, blanks: Blanks, entries: int) -> Form:
     wraps: dict[Mark, _Wrap] = {}
 
     def wrap(match: re.Match[str]) -> str:
-        indent, first, told = match.groups()
+        indent, hanging, told = match.groups()
         mark = Mark(f"wrap{len(wraps)}")
         wraps[mark] = _Wrap(
-            told=tuple(told.split(_BLANK)), indent=int(indent), first=int(first) if first else None
+            told=tuple(told.split(_BLANK)), indent=int(indent), hanging=bool(hanging)
         )
         return f"\0{mark}\0"
 
@@ -140,11 +140,11 @@ def form(printed: str, blanks: Blanks, entries: int) -> Form:
     return Form(fragment=fragment(printed, marks), wraps=wraps)
 
 
-def wrapped_later(text: str, indent: int = 0, first: int | None = None) -> str:
+def wrapped_later(text: str, indent: int = 0, *, hanging: bool = False) -> str:
     """The filter `wrapped`: of a text with blanks, what is to be done once they are filled."""
     if _BLANK not in text:
-        return wrapped(text, indent, first)
-    return f"{_WRAP}{indent},{'' if first is None else first}{_TEXT}{text}{_END}"
+        return wrapped(text, indent, hanging=hanging)
+    return f"{_WRAP}{indent}{'h' if hanging else ''}{_TEXT}{text}{_END}"
 
 
 def _blank(name: Mark) -> str:
