@@ -9,6 +9,7 @@ words of liked papers that brought it up, `d` those of disliked ones that brough
 absent has its default; unknown keys are passed over.
 """
 
+import contextlib
 import json
 from datetime import date
 from functools import lru_cache
@@ -20,6 +21,8 @@ from digest.errors import StoreError
 
 EMPTY = "[]"
 
+_OPENING, _BETWEEN = '{"picks":[{', "},{"
+_ENDINGS = (("}]}", False), ('}],"trending_only":true}', True))
 _PERSONAL = ("i", "x", "c", "l", "d")
 
 
@@ -36,6 +39,9 @@ def content_from_json(text: str, digest_on: date) -> Digest:
 
     Raises StoreError for what `content_to_json` cannot have written.
     """
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        if digest := _from_pieces(text, digest_on):
+            return digest
     try:
         content = json.loads(text)
         picks, rest = (content, {}) if isinstance(content, list) else (content["picks"], content)
@@ -46,6 +52,27 @@ def content_from_json(text: str, digest_on: date) -> Digest:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise StoreError(f"a delivery's picks are unreadable ({exc}): restore a backup") from exc
+
+
+def _from_pieces(text: str, digest_on: date) -> Digest | None:
+    """The digest by the text of each pick, because many readers get the same; None, or an error,
+    where it is not written as `content_to_json` does.
+
+    Cut at a wrong place, as within a word that holds the mark, a piece is no JSON.
+    """
+    if not text.startswith(_OPENING):
+        return None
+    for ending, trending_only in _ENDINGS:
+        if text.endswith(ending):
+            pieces = text[len(_OPENING) : -len(ending)].split(_BETWEEN)
+            picks = tuple(map(_pick_from_text, pieces))
+            return Digest(digest_on=digest_on, picks=picks, trending_only=trending_only)
+    return None
+
+
+@lru_cache(maxsize=16_384)
+def _pick_from_text(piece: str) -> Pick:
+    return _pick_from_json(json.loads(f"{{{piece}}}"))
 
 
 def paper_ids(text: str) -> tuple[PaperId, ...]:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, delete, exists, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
@@ -36,9 +37,13 @@ def interests_of(
     )
     found: dict[SubscriberId, list[Interest]] = defaultdict(list)
     for owner, kind, text, weight, excluded in session.execute(query):
-        item = Interest(kind=InterestKind(kind), text=text, weight=weight, excluded=excluded)
-        found[SubscriberId(owner)].append(item)
+        found[SubscriberId(owner)].append(_interest(kind, text, weight, excluded))
     return {owner: tuple(items) for owner, items in found.items()}
+
+
+@lru_cache(maxsize=16_384)  # many subscribers have the same
+def _interest(kind: str, text: str, weight: float, excluded: bool) -> Interest:
+    return Interest(kind=InterestKind(kind), text=text, weight=weight, excluded=excluded)
 
 
 def replace_interests(session: Session, wanted: Mapping[SubscriberId, Sequence[Interest]]) -> None:
