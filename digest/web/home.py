@@ -75,13 +75,13 @@ def subscribe(request: Request) -> Response:
     if not door.open:
         return _page(desk, fields, 403, door=door)
     web = desk.settings.web
-    wish = joinform.wish(fields, desk.new_preferences, _domains(desk))
-    if isinstance(wish, Mistakes):
-        return _page(desk, fields, 422, errors=wish.fields, door=door)
+    joiner = joinform.read(fields, desk.new_preferences, _domains(desk))
+    if isinstance(joiner, Mistakes):
+        return _page(desk, fields, 422, errors=joiner.fields, door=door)
     sign_up = SignUp(
-        email=wish.email,
-        interests=wish.interests,
-        preferences=wish.preferences,
+        email=joiner.email,
+        interests=joiner.interests,
+        preferences=joiner.preferences,
         consent=web.consent,
         network=network_of(request),
         invitation_id=door.invitation_id,

@@ -1,139 +1,121 @@
-"""The form of somebody's settings: what they hold as text fields, and text fields as wishes."""
+"""The form of somebody who wants to join: what was typed, and what it means."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from digest.domain.interests import Interest, InterestError, distinct, in_its_list, interest
-from digest.domain.records import LISTS, Setting, by_column, from_object, to_object
-from digest.domain.subscribers import Preferences, Subscriber
+from digest.domain.interests import Interest
+from digest.domain.schedule import Frequency, Schedule, zone
+from digest.domain.subscribers import Preferences, address, ascii_domain
 from digest.errors import InvalidInput
+from digest.services.signup import parse_interests
 from digest.web.forms import Form
 
-# setting: what to say where it was filled in wrongly
-_SAY = {
-    "timezone": "We do not know this time zone. Choose one such as Europe/Paris.",
-    "hour": "Choose an hour of the day.",
-    "frequency": "Choose how often the mail should come.",
-    "weekday": "Choose a day of the week.",
-    "max_papers": "Give a whole number from 1 to 50.",
-    "threshold": "Choose how close a paper must be: a number from 0 to 1.",
-    "min_matches": "Give a whole number from 1 to 50.",
-    "empty_day": "Choose what should happen on such a day.",
-    "text_only": "Choose how the mail should look.",
-}
-_SHOWN = 60
-# people part keywords by commas; names and categories keep theirs (`Hinton, Geoffrey`)
-_PARTED = ("interests", "exclude")
-_ITEM = re.compile(r'(?:[^,;"]|"[^"]*"|")+')
+FREQUENCIES = (
+    (Frequency.DAILY, "Every day"),
+    (Frequency.WEEKDAYS, "Monday to Friday"),
+    (Frequency.WEEKLY, "Once a week, on Monday"),
+)
+_HOURS = frozenset(map(str, range(24)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wishes:
-    """What a form asks for."""
+class Typed:
+    """The fields as they were typed, to be shown again. `chose_zone`: the zone is no guess."""
 
+    email: str = ""
+    interests: str = ""
+    timezone: str = "UTC"
+    hour: str = "8"
+    frequency: str = Frequency.DAILY.value
+    invitation: str = ""
+    chose_zone: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Joiner:
+    """A form without a mistake in it."""
+
+    email: str
     interests: tuple[Interest, ...]
     preferences: Preferences
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sheet:
-    """The fields by name as they are shown, and what is wrong with which of them."""
+class Mistakes:
+    """What is wrong, by the name of the field, in words for the one who typed it."""
 
-    values: Mapping[str, str]
-    errors: Mapping[str, str] = field(default_factory=dict)
-
-
-def sheet_of(person: Subscriber) -> Sheet:
-    """The settings that somebody has."""
-    values = {name: _text(value) for name, value in to_object(person).items() if name in _SAY}
-    return Sheet(values=values | {name: "\n".join(lines) for name, lines in _lists(person).items()})
+    fields: Mapping[str, str]
 
 
-def read(form: Form, person: Subscriber) -> tuple[Sheet, Wishes | None]:
-    """The form as typed, and what it asks for, None where something is wrong with it.
-
-    A field that was not sent stands for what the person has.
-    """
-    held = sheet_of(person).values
-    values = {name: form.one(name, default) for name, default in held.items()}
-    errors: dict[str, str] = {}
-    interests = _interests(values, person, errors)
-    preferences = _preferences(values, person, errors)
-    sheet = Sheet(values=values, errors=errors)
-    return sheet, None if errors else Wishes(interests=interests, preferences=preferences)
-
-
-def _lists(person: Subscriber) -> dict[str, list[str]]:
-    columns = by_column(person.interests)
-    return {name: [in_its_list(item) for item in items] for name, items in columns.items()}
+def typed(form: Form, usual: Preferences) -> Typed:
+    """The fields of the form, those that were not sent as is usual here."""
+    schedule = usual.schedule
+    return Typed(
+        email=form.one("email"),
+        interests=form.one("interests"),
+        timezone=form.one("timezone") or schedule.timezone,
+        hour=form.one("hour") or str(schedule.hour),
+        frequency=form.one("frequency") or schedule.frequency.value,
+        invitation=form.one("invitation"),
+        chose_zone=form.has("timezone"),
+    )
 
 
-def _text(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case _:
-            return str(value)
+def read(fields: Typed, usual: Preferences, domains: Sequence[str]) -> Joiner | Mistakes:
+    """What the fields mean. Where `domains` are given, an address has to be of one of them."""
+    wrong: dict[str, str] = {}
+    email = _email(fields.email, domains, wrong)
+    interests = _interests(fields.interests, wrong)
+    schedule = _schedule(fields, usual.schedule, wrong)
+    if wrong:
+        return Mistakes(fields=wrong)
+    return Joiner(email=email, interests=interests, preferences=replace(usual, schedule=schedule))
 
 
-def _interests(
-    values: Mapping[str, str], person: Subscriber, errors: dict[str, str]
-) -> tuple[Interest, ...]:
-    """The interests of all lists; what cannot be one is named in `errors`."""
-    found: list[Interest] = []
-    for name, kept in _lists(person).items():
-        try:
-            found += _list(name, values[name], frozenset(kept))
-        except InvalidInput as exc:
-            errors[name] = str(exc)
+def sentence(exc: InvalidInput) -> str:
+    """What an error says, as a sentence."""
+    words = str(exc)
+    return words[:1].upper() + words[1:].rstrip(".") + "."
+
+
+def _email(text: str, domains: Sequence[str], wrong: dict[str, str]) -> str:
+    if not text:
+        wrong["email"] = "Please give the address the mail should go to."
+        return ""
     try:
-        return distinct(tuple(found))
+        email = address(text)
+        domain = ascii_domain(email.rpartition("@")[2])
     except InvalidInput:
-        most = "At most 50 of all kinds together."
-        errors.setdefault("interests", f"These are {len(found)} interests. {most}")
+        wrong["email"] = "This is not a complete mail address, such as name@example.org."
+        return ""
+    if domains and domain not in domains:
+        wrong["email"] = f"Only addresses of these domains can join here: {', '.join(domains)}."
+    return email
+
+
+def _interests(text: str, wrong: dict[str, str]) -> tuple[Interest, ...]:
+    try:
+        return parse_interests(text)
+    except InvalidInput as exc:
+        wrong["interests"] = sentence(exc)
         return ()
 
 
-def _list(name: str, text: str, kept: frozenset[str]) -> list[Interest]:
-    """The interests of one list, one a line; a line that stands in `kept` is not parted.
-
-    Raises InvalidInput that names the line.
-    """
-    kind, excluded = LISTS[name]
-    found = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.strip()
-        whole = line in kept or name not in _PARTED
-        for part in [line] if whole else _ITEM.findall(line):
-            if not part.strip():
-                continue
-            try:
-                found.append(interest(part, kind, excluded=excluded))
-            except InterestError as exc:
-                raise InvalidInput(f"Line {number}, “{_short(part)}”: {exc.reason}.") from exc
-    return found
-
-
-def _preferences(
-    values: Mapping[str, str], person: Subscriber, errors: dict[str, str]
-) -> Preferences:
-    """The settings, one by one, so that every field with something wrong is named."""
-    found = person.preferences
-    for name, say in _SAY.items():
-        given: Setting = values[name]
-        try:
-            record = from_object({"email": person.email, name: given or None})
-            if not given and name != "threshold":
-                raise InvalidInput(say)
-            found = record.preferences(found)
-        except InvalidInput:
-            errors[name] = say
-    return found
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+def _schedule(fields: Typed, usual: Schedule, wrong: dict[str, str]) -> Schedule:
+    """The schedule as wished; the weekday of a weekly mail is the one that is usual here."""
+    schedule = usual
+    try:
+        zone(fields.timezone)
+        schedule = replace(schedule, timezone=fields.timezone)
+    except InvalidInput:
+        wrong["timezone"] = "This time zone is unknown: please choose one from the list."
+    hour = int(fields.hour) if fields.hour in _HOURS else None
+    if hour is None:
+        wrong["hour"] = "Please choose an hour from the list."
+    else:
+        schedule = replace(schedule, hour=hour)
+    if fields.frequency in tuple(Frequency):
+        schedule = replace(schedule, frequency=Frequency(fields.frequency))
+    else:
+        wrong["frequency"] = "Please choose how often the mail should come."
+    return schedule
