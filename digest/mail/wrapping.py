@@ -7,8 +7,8 @@ _BETWEEN = re.compile(r"[ \t\n\v\f\r]+")
 
 
 def wrapped(text: str, indent: int = 0, *, hanging: bool = False) -> str:
-    """Text in lines of 72 columns, each `indent` spaces in; where it is `hanging`, something of that
-    width stands before the first line already.
+    """Text in lines of 72 columns, each `indent` spaces in; where it is `hanging`, something as
+    wide stands before the first line already.
 
     Long words, such as addresses, stay whole. `textwrap` takes forty times as long.
     """
