@@ -58,6 +58,7 @@ class HttpClient:
     `contact` (an address or URL) stands in the User-Agent, so that a host can complain. `clock` is
     in seconds and only ever goes forward, `sleep` waits, `wall` gives the present instant for a
     Retry-After that names a date. The deadline does not count the wait for the host's turn.
+    `most_redirects` 0 takes an answer from the very address alone; `most_tries` 1 never repeats.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class HttpClient:
         *,
         deadline_s: float = 60.0,
         most_bytes: int = MOST_BYTES,
+        most_redirects: int = MOST_REDIRECTS,
+        most_tries: int = MOST_TRIES,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -74,6 +77,7 @@ class HttpClient:
         self._agent = f"trending-papers-digest/{__version__}{about}"
         self._deadline_s = deadline_s
         self._most = most_bytes
+        self._redirects, self._tries = most_redirects, most_tries
         self._clock, self._sleep, self._wall = clock, sleep, wall
         self._pacing = Pacing(clock, sleep)
         self._client = httpx2.Client(follow_redirects=False)
@@ -110,12 +114,12 @@ class HttpClient:
         headers = self._headers(accept, etag, last_modified)
         left = _Deadline(self._clock, self._deadline_s)
         here = url
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(self._redirects + 1):
             reply = self._persist(here, headers, left, readable)
             if isinstance(reply, Fetched):
                 return reply
             here = reply.url
-        raise SourceUnreachable(f"{shown(url)}: more than {MOST_REDIRECTS} redirects")
+        raise SourceUnreachable(f"{shown(url)}: more than {self._redirects} redirects")
 
     def _headers(self, accept: str, etag: str | None, last_modified: str | None) -> dict[str, str]:
         headers = {
@@ -134,19 +138,19 @@ class HttpClient:
         """Try one address until it answers, the tries are used up, or the time is."""
         host = _host(url)
         failed = _Again(why="")
-        for tried in range(MOST_TRIES):
+        for tried in range(self._tries):
             with left.paused(), self._pacing.turn(host):
                 left.resume()
                 try:
                     reply = self._try(url, headers, left, readable)
                 except TooLarge as exc:
                     raise SourceUnreachable(f"{shown(url)}: {exc}") from exc
-                if isinstance(reply, _Again) and tried + 1 < MOST_TRIES:
+                if isinstance(reply, _Again) and tried + 1 < self._tries:
                     self._plan_retry(url, host, reply, tried, left)
             if not isinstance(reply, _Again):
                 return reply
             failed = reply
-        raise SourceUnreachable(f"{shown(url)}: {failed.why}, after {MOST_TRIES} tries")
+        raise SourceUnreachable(f"{shown(url)}: {failed.why}, after {self._tries} tries")
 
     def _plan_retry(
         self, url: str, host: str, reply: _Again, tried: int, left: "_Deadline"

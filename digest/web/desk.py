@@ -18,6 +18,7 @@ from digest.services.mailroom import Mailroom
 from digest.services.subscribe import Keys
 from digest.services.window import Window
 from digest.settings import Settings
+from digest.sources.sns import Sns
 from digest.web.pages import Pages
 
 
@@ -27,7 +28,7 @@ class Desk:
 
     `site` is where people find the pages; its `url` is None where the operator named none.
     `mailroom` is None where no sender is set, and then no mail can be shown. `wake` tells the one
-    who takes in sign-ups that there is one.
+    who takes in sign-ups that there is one. `sns` keeps the certificates of Amazon's reports.
     """
 
     engine: Engine
@@ -42,6 +43,7 @@ class Desk:
     new_preferences: Preferences
     mailroom: Mailroom | None = None
     wake: Callable[[], None] = field(default=lambda: None)
+    sns: Sns = field(default_factory=Sns)
 
 
 def desk_of(request: Request) -> Desk:
