@@ -178,6 +178,16 @@ def message_id(kind: MailKind, subscriber_id: int, mark: str, *, secret: str, do
     return f"<{kind}.{digest[:40]}@{domain}>"
 
 
+def address_mark(address_hash: str) -> str:
+    """What names a new address in links and in the tokens of deliveries, without telling it."""
+    return address_hash[:16]
+
+
+def marked_address(token: str) -> str:
+    """The mark in the token of a CHANGE_ADDRESS delivery, `MARK.INSTANT`."""
+    return token.partition(".")[0]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
     """One row of the ledger, as listings show it; `picks` is the digest as stored JSON."""

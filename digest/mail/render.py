@@ -33,7 +33,14 @@ from digest.mail.quoted import Quoted, words
 from digest.mail.samples import samples
 from digest.mail.templating import environment, is_own_design
 from digest.mail.theme import Theme
-from digest.mail.views import ConfirmView, DigestView, MailView, WelcomeView
+from digest.mail.views import (
+    AccessView,
+    ChangeAddressView,
+    ConfirmView,
+    DigestView,
+    MailView,
+    WelcomeView,
+)
 
 SUBJECT_MOST = 70
 HTML_MOST = 90_000  # Gmail clips at 102 KB
@@ -232,6 +239,10 @@ def _kind(view: MailView) -> MailKind:
             return MailKind.CONFIRM
         case WelcomeView():
             return MailKind.WELCOME
+        case AccessView():
+            return MailKind.ACCESS
+        case ChangeAddressView():
+            return MailKind.CHANGE_ADDRESS
 
 
 def _place(exc: BaseException) -> str | None:

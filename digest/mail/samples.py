@@ -6,6 +6,8 @@ from digest.mail.entries import LinkView, PaperView
 from digest.mail.excerpts import Segment
 from digest.mail.fragments import RANK, VOTING
 from digest.mail.views import (
+    AccessView,
+    ChangeAddressView,
     ConfirmView,
     DigestView,
     Frame,
@@ -92,9 +94,14 @@ def _within(frame: Frame) -> tuple[MailView, ...]:
             papers=(full, bare),
             considered=212,
             voting="https://example.com/v/",
+            reading_url="https://example.com/digests/t/2026-03-12",
         ),
         DigestView(frame=frame, day=day, papers=(bare,), trending_only=True),
         ConfirmView(frame=frame, confirm_url="https://example.com/confirm/t", valid_days=7),
         ConfirmView(frame=frame, confirm_url=None),
         WelcomeView(frame=frame, first_at=at),
+        AccessView(frame=frame),
+        AccessView(frame=frame, paused=True),
+        ChangeAddressView(frame=frame, change_url="https://example.com/c/t", valid_days=2),
+        ChangeAddressView(frame=frame, change_url=None),
     )

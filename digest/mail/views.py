@@ -14,7 +14,7 @@ from digest.domain.digests import (
 from digest.domain.interests import Interest
 from digest.domain.papers import Paper, PaperId
 from digest.domain.schedule import WEEKDAYS, Frequency, Schedule, zone
-from digest.domain.subscribers import Subscriber
+from digest.domain.subscribers import Status, Subscriber
 from digest.mail.entries import FACT_MOST, PaperView, joined, summary_room, view_of
 from digest.mail.excerpts import plain, shortened
 from digest.mail.links import Site, safe_url
@@ -76,7 +76,8 @@ class DigestView:
     """A digest; `considered` counts the new papers it was chosen from, None where unknown.
 
     `voting` begins the address of each vote of this mail (`Site.voting`), and is empty where no
-    vote can be given. `entries` are the papers as rendered by their own templates, one each.
+    vote can be given; `reading_url` is this digest in the browser. `entries` are the papers as
+    rendered by their own templates, one each.
     """
 
     frame: Frame
@@ -85,6 +86,7 @@ class DigestView:
     trending_only: bool = False
     considered: int | None = None
     voting: str = ""
+    reading_url: str | None = None
     entries: tuple[str, ...] = ()
 
     @property
@@ -111,7 +113,28 @@ class WelcomeView:
     first_at: str
 
 
-MailView = DigestView | ConfirmView | WelcomeView
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessView:
+    """The link to one's own settings, which stands in the frame, for who asked for it or signed up
+    again.
+    """
+
+    frame: Frame
+    paused: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangeAddressView:
+    """The question to a new address whether it is theirs who asked for it; no link where there is
+    no site.
+    """
+
+    frame: Frame
+    change_url: str | None
+    valid_days: int | None = None
+
+
+MailView = DigestView | ConfirmView | WelcomeView | AccessView | ChangeAddressView
 
 
 def frame_of(subscriber: Subscriber, identity: Identity, manage: Manage) -> Frame:
@@ -119,14 +142,7 @@ def frame_of(subscriber: Subscriber, identity: Identity, manage: Manage) -> Fram
     wanted = tuple(_shown(item) for item in subscriber.interests if not item.excluded)
     unwanted = tuple(_shown(item) for item in subscriber.interests if item.excluded)
     return Frame(
-        identity=Identity(
-            name=shortened(plain(identity.name), FACT_MOST),
-            address=plain(identity.address),
-            imprint=shortened(plain(identity.imprint), IMPRINT_MOST),
-            reply_to=plain(identity.reply_to),
-            contact=plain(identity.contact),
-            tagline=shortened(plain(identity.tagline), FACT_MOST),
-        ),
+        identity=_shown_identity(identity),
         recipient=plain(subscriber.email),
         manage=Manage(
             preferences_url=safe_url(manage.preferences_url),
@@ -139,6 +155,13 @@ def frame_of(subscriber: Subscriber, identity: Identity, manage: Manage) -> Fram
     )
 
 
+def frame_for_stranger(email: str, identity: Identity) -> Frame:
+    """The frame of a mail to an address whose owner may not be who asked for it: it tells nothing
+    of any subscriber.
+    """
+    return Frame(identity=_shown_identity(identity), recipient=plain(email))
+
+
 def digest_view(
     digest: Digest,
     papers: Mapping[PaperId, Paper],
@@ -147,6 +170,7 @@ def digest_view(
     site: Site,
     considered: int | None = None,
     voting: str | None = None,
+    reading_url: str | None = None,
 ) -> DigestView:
     """The digest as it is shown. Raises KeyError for a pick whose paper is not in `papers`."""
     room, begin = summary_room(len(digest.picks)), safe_url(voting) or ""
@@ -160,6 +184,7 @@ def digest_view(
         trending_only=digest.trending_only,
         considered=considered,
         voting=begin,
+        reading_url=safe_url(reading_url),
     )
 
 
@@ -174,6 +199,18 @@ def welcome_view(frame: Frame, schedule: Schedule, first_at: datetime) -> Welcom
     return WelcomeView(
         frame=frame, first_at=f"{day_words(local.date(), year=False)} at {local:%H:%M}"
     )
+
+
+def access_view(frame: Frame, status: Status) -> AccessView:
+    """The mail with the link to the settings of a subscriber of that status."""
+    return AccessView(frame=frame, paused=status is Status.PAUSED)
+
+
+def change_address_view(
+    frame: Frame, *, change_url: str | None, valid_days: int | None
+) -> ChangeAddressView:
+    """The mail to a new address."""
+    return ChangeAddressView(frame=frame, change_url=safe_url(change_url), valid_days=valid_days)
 
 
 def day_words(day: date, *, year: bool) -> str:
@@ -191,6 +228,17 @@ def schedule_words(schedule: Schedule) -> str:
         case Frequency.WEEKLY:
             often = f"every {WEEKDAYS[schedule.weekday].title()}"
     return f"{often} at {schedule.hour:02d}:00 ({schedule.timezone})"
+
+
+def _shown_identity(identity: Identity) -> Identity:
+    return Identity(
+        name=shortened(plain(identity.name), FACT_MOST),
+        address=plain(identity.address),
+        imprint=shortened(plain(identity.imprint), IMPRINT_MOST),
+        reply_to=plain(identity.reply_to),
+        contact=plain(identity.contact),
+        tagline=shortened(plain(identity.tagline), FACT_MOST),
+    )
 
 
 def _shown(item: Interest) -> str:

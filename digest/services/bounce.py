@@ -2,7 +2,8 @@
 
 Nothing follows without proof that the mail was ours: a token that we signed, or a Message-ID of the
 ledger, which nobody can guess. Then the delivery's subscriber is the one concerned, whatever
-address is named: theirs may forward.
+address is named: theirs may forward. Only what comes back from a new address that was to be
+confirmed concerns that address, and never the one that the subscriber has.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from enum import StrEnum
 from sqlmodel import Session
 
 from digest.domain.bounces import Stage, classify, status_of
-from digest.domain.deliveries import DeliveryId
+from digest.domain.deliveries import DeliveryId, address_mark
 from digest.domain.returns_policy import (
     Action,
     Decision,
@@ -37,10 +38,11 @@ from digest.mail.tokens import Purpose, Tokens
 from digest.mail.verp import Verp
 from digest.services import subscribe as desk
 from digest.services.subscribe import Keys
-from digest.store import bounces, subscribers
+from digest.store import address_changes, bounces, subscribers
 from digest.store.bounces import Mailed
 
-_SIGNED_UP = (ConsentEvent.SUBSCRIBED, ConsentEvent.CONFIRMED)
+# what says anew that mail arrives at the address
+_SIGNED_UP = (ConsentEvent.SUBSCRIBED, ConsentEvent.CONFIRMED, ConsentEvent.ADDRESS_CHANGED)
 
 
 class Outcome(StrEnum):
@@ -74,6 +76,20 @@ class Handled:
 
     kind: ReturnKind
     done: Done
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Concerned:
+    """A subscriber, held for a change, and the address that their mail went to, with its hash."""
+
+    person: Subscriber
+    email: str
+    address_hash: str
+
+    @property
+    def is_own(self) -> bool:
+        """Whether that is the address they have."""
+        return address_key(self.email) == address_key(self.person.email)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,24 +164,28 @@ def act(session: Session, event: Event, *, keys: Keys, policy: Policy, now: date
     if person is None:
         erased = replace(told, outcome=Outcome.NOTHING, why="its subscriber was erased")
         return erased if mail or event.subscriber_id else told
-    told = replace(told, email=person.email, delivery_id=mail.delivery_id if mail else None)
+    email = _went_to(session, person, mail, keys)
+    whom = _Concerned(person=person, email=email, address_hash=keys.hash_of(email))
+    told = replace(told, email=whom.email, delivery_id=mail.delivery_id if mail else None)
+    if not whom.email:
+        return replace(told, outcome=Outcome.NOTHING, why="that change of address is over")
     if mail and event.happened_at < mail.mailed_at <= now:  # a clock elsewhere is wrong
         event = replace(event, happened_at=mail.mailed_at)
-    decision = _decided(session, event, person, mail, policy)
+    decision = _decided(session, event, whom, mail, policy)
     if decision.action is Action.IGNORE:
         return replace(told, outcome=Outcome.STALE, why=decision.why)
-    outcome = _outcome(decision, person)
+    outcome = _outcome(decision, whom)
     kept = bounces.add(
         session,
         event,
         subscriber_id=person.id,
         delivery_id=mail.delivery_id if mail else None,
-        address_hash=keys.hash_of(person.email),
+        address_hash=whom.address_hash,
         acted=outcome.value,
     )
     if not kept:
         return replace(told, outcome=Outcome.KNOWN, why="it was handled before")
-    _carry_out(session, decision, person, now, keys)
+    _carry_out(session, decision, whom, now, keys)
     return replace(told, outcome=outcome, why=decision.why)
 
 
@@ -202,7 +222,7 @@ def _bounce(session: Session, returned: Returned, means: Means, at: datetime) ->
     if mail is None:
         kind = together([failure.kind for failure in failures])
         return _not_ours(kind, "no token and no Message-ID of ours", failures)
-    concerning = _concerning(session, mail, failures)
+    concerning = _concerning(session, mail, failures, means.keys)
     first = concerning[0] if concerning else None
     return Event(
         kind=together([failure.kind for failure in concerning]),
@@ -244,13 +264,13 @@ def _proved(session: Session, returned: Returned, verp: Verp) -> Mailed | None:
 
 
 def _concerning(
-    session: Session, mail: Mailed, failures: tuple[Failure, ...]
+    session: Session, mail: Mailed, failures: tuple[Failure, ...], keys: Keys
 ) -> tuple[Failure, ...]:
-    """The failures of the subscriber's own address where it is named, else all."""
+    """The failures of the address that the mail went to where it is named, else all."""
     if mail.subscriber_id is None or len(failures) < 2:
         return failures
     person = subscribers.by_ids(session, [mail.subscriber_id]).get(mail.subscriber_id)
-    key = address_key(person.email) if person else ""
+    key = address_key(_went_to(session, person, mail, keys)) if person else ""
     return tuple(one for one in failures if address_key(one.address) == key) or failures
 
 
@@ -283,12 +303,22 @@ def _person(session: Session, event: Event, mail: Mailed | None) -> Subscriber |
     return subscribers.find_by_email(session, event.address, lock=True)
 
 
+def _went_to(session: Session, person: Subscriber, mail: Mailed | None, keys: Keys) -> str:
+    """The address that a subscriber's mail went to; empty for a new one that they want no more."""
+    if mail is None or not mail.mark or mail.mark == address_mark(keys.hash_of(person.email)):
+        return person.email
+    change = address_changes.of(session, person.id)
+    return change.email if change and change.token == mail.mark else ""
+
+
 def _decided(
-    session: Session, event: Event, person: Subscriber, mail: Mailed | None, policy: Policy
+    session: Session, event: Event, whom: _Concerned, mail: Mailed | None, policy: Policy
 ) -> Decision:
-    fresh_since = max(_sign_ups(session, person.id), default=None)
+    person = whom.person.id
+    fresh_since = max(_sign_ups(session, person), default=None)
     soft = event.kind is EventKind.SOFT
-    days = bounces.days_of(session, person.id, event.kind, fresh_since) if soft else ()
+    came = (person, whom.address_hash, event.kind, fresh_since)
+    days = bounces.days_of(session, *came) if soft else ()
     return decide(
         event.kind,
         happened_at=event.happened_at,
@@ -304,25 +334,27 @@ def _sign_ups(session: Session, person: SubscriberId) -> Iterator[datetime]:
     return (at for at, what, _ in events if what in _SIGNED_UP)
 
 
-def _outcome(decision: Decision, person: Subscriber) -> Outcome:
+def _outcome(decision: Decision, whom: _Concerned) -> Outcome:
     gone = (Status.SUPPRESSED, Status.UNSUBSCRIBED)
     match decision.action:
-        case Action.SUPPRESS if person.status is not Status.SUPPRESSED:
+        case Action.SUPPRESS if not whom.is_own or whom.person.status is not Status.SUPPRESSED:
             return Outcome.SUPPRESSED
-        case Action.UNSUBSCRIBE if person.status not in gone:
+        case Action.UNSUBSCRIBE if whom.is_own and whom.person.status not in gone:
             return Outcome.UNSUBSCRIBED
         case _:
             return Outcome.NOTED
 
 
 def _carry_out(
-    session: Session, decision: Decision, person: Subscriber, now: datetime, keys: Keys
+    session: Session, decision: Decision, whom: _Concerned, now: datetime, keys: Keys
 ) -> None:
     channel = Channel.MAIL
+    if not whom.is_own and decision.action in (Action.SUPPRESS, Action.UNSUBSCRIBE):
+        address_changes.withdraw(session, whom.person.id)
     if decision.reason:
-        desk.suppress(session, person.email, decision.reason, channel=channel, now=now, keys=keys)
-    elif decision.action is Action.UNSUBSCRIBE:
-        desk.unsubscribe(session, person.id, channel=channel, now=now)
+        desk.suppress(session, whom.email, decision.reason, channel=channel, now=now, keys=keys)
+    elif decision.action is Action.UNSUBSCRIBE and whom.is_own:
+        desk.unsubscribe(session, whom.person.id, channel=channel, now=now)
 
 
 def _not_ours(kind: EventKind, why: str, failures: tuple[Failure, ...] = ()) -> Done:

@@ -46,8 +46,8 @@ class Line:
         open_again = {domain: at for domain, at in self._closed.copy().items() if at > now}
         waiting = {}
         for row in rows if open_again else ():
-            if until := open_again.get(recipient_domain(row.subscriber.email)):
-                waiting[row.id] = (row.subscriber.email, until)
+            if until := open_again.get(recipient_domain(row.recipient)):
+                waiting[row.id] = (row.recipient, until)
         return waiting
 
     def put_off(self, waiting: Waiting) -> dict[DeliveryId, datetime]:

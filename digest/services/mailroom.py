@@ -13,7 +13,7 @@ from typing import Protocol
 
 from sqlmodel import Session
 
-from digest.domain.deliveries import DeliveryId, MailKind
+from digest.domain.deliveries import DeliveryId, MailKind, marked_address
 from digest.domain.digests import Digest
 from digest.domain.editions import EditionId
 from digest.domain.papers import Paper, PaperId
@@ -28,6 +28,7 @@ from digest.store.ledger import Claimed
 from digest.store.papers import Reread, count_candidates, papers_by_id
 
 CONFIRM_DAYS = 7
+CHANGE_DAYS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +43,8 @@ class Mail:
 class Order:
     """What one mail is to hold: the ledger's row, with the subscriber it is for.
 
-    `digest` and `considered` belong to digests; `first_at` to welcomes.
+    `recipient` is empty where it goes to the subscriber's own address; `digest` and `considered`
+    belong to digests.
     """
 
     kind: MailKind
@@ -50,8 +52,14 @@ class Order:
     message_id: str
     queued_at: datetime
     token: str = ""
+    recipient: str = ""
     digest: Digest | None = None
     considered: int | None = None
+
+    @property
+    def to(self) -> str:
+        """The address it goes to."""
+        return self.recipient or self.subscriber.email
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +133,7 @@ class Mailroom:
             Outgoing(
                 id=row.id,
                 sender=self._verp.sender(row.id) if self._verp else self.sender,
-                recipient=row.subscriber.email,
+                recipient=row.recipient,
                 content=partial(self._content, _order(row, totals[row.edition_id]), papers),
             )
             for row in rows
@@ -149,7 +157,7 @@ class Mailroom:
         """
         order = _with_known_papers(order, papers)
         manage = self._manage(order)
-        view = self._view(order, papers, views.frame_of(order.subscriber, self._identity, manage))
+        view = self._view(order, papers, manage)
         text_only = order.subscriber.preferences.text_only
         rendered = self._renderer.render(view, text_only=text_only)
         if subject_prefix:
@@ -158,28 +166,51 @@ class Mailroom:
         return Mail(rendered=rendered, content=message.compose(letter, self._signer))
 
     def _view(
-        self, order: Order, papers: Mapping[PaperId, Paper], frame: views.Frame
+        self, order: Order, papers: Mapping[PaperId, Paper], manage: views.Manage
     ) -> views.MailView:
         subscriber = order.subscriber
-        if order.kind is MailKind.DIGEST and order.digest:
-            return views.digest_view(
-                order.digest,
-                papers,
-                frame,
-                site=self._site,
-                considered=order.considered,
-                voting=self._site.voting(self._token(Purpose.FEEDBACK, order)),
-            )
-        if order.kind is MailKind.WELCOME:
-            first_at = subscriber.next_digest_at or order.queued_at
-            return views.welcome_view(frame, subscriber.preferences.schedule, first_at)
-        token = self._tokens.sign(
-            Purpose.CONFIRM, f"{subscriber.id}:{order.token}", order.queued_at
+        if order.kind is MailKind.CHANGE_ADDRESS:
+            return self._change_view(order)
+        frame = views.frame_of(subscriber, self._identity, manage)
+        match order.kind:
+            case MailKind.DIGEST if order.digest:
+                return self._digest_view(order, order.digest, papers, frame)
+            case MailKind.WELCOME:
+                first_at = subscriber.next_digest_at or order.queued_at
+                return views.welcome_view(frame, subscriber.preferences.schedule, first_at)
+            case MailKind.ACCESS:
+                return views.access_view(frame, subscriber.status)
+            case MailKind.CONFIRM:
+                url = self._site.confirm(self._token(Purpose.CONFIRM, order, order.token))
+                return views.confirm_view(frame, confirm_url=url, valid_days=CONFIRM_DAYS)
+            case kind:
+                raise MailError(f"there is no mail of kind {kind.value} to a subscriber")
+
+    def _digest_view(
+        self, order: Order, digest: Digest, papers: Mapping[PaperId, Paper], frame: views.Frame
+    ) -> views.DigestView:
+        reading = self._token(Purpose.READING, order)
+        return views.digest_view(
+            digest,
+            papers,
+            frame,
+            site=self._site,
+            considered=order.considered,
+            voting=self._site.voting(self._token(Purpose.FEEDBACK, order)),
+            reading_url=self._site.reading(reading, digest.digest_on),
         )
-        confirm_url = self._site.confirm(token)
-        return views.confirm_view(frame, confirm_url=confirm_url, valid_days=CONFIRM_DAYS)
+
+    def _change_view(self, order: Order) -> views.ChangeAddressView:
+        token = self._token(Purpose.CHANGE_ADDRESS, order, marked_address(order.token))
+        return views.change_address_view(
+            views.frame_for_stranger(order.to, self._identity),
+            change_url=self._site.change_address(token),
+            valid_days=CHANGE_DAYS,
+        )
 
     def _manage(self, order: Order) -> views.Manage:
+        if order.kind is MailKind.CHANGE_ADDRESS:  # a stranger's, it may be
+            return views.Manage()
         leave = self._token(Purpose.UNSUBSCRIBE, order)
         return views.Manage(
             preferences_url=self._site.preferences(self._token(Purpose.PREFERENCES, order)),
@@ -187,8 +218,9 @@ class Mailroom:
             unsubscribe_mailto=unsubscribe_mailto(self._leave_at, leave),
         )
 
-    def _token(self, purpose: Purpose, order: Order) -> str:
-        return self._tokens.sign(purpose, str(order.subscriber.id), order.queued_at)
+    def _token(self, purpose: Purpose, order: Order, what: str = "") -> str:
+        payload = f"{order.subscriber.id}:{what}" if what else str(order.subscriber.id)
+        return self._tokens.sign(purpose, payload, order.queued_at)
 
     def _sample(self) -> message.Letter:
         identity = self._identity
@@ -208,7 +240,7 @@ class Mailroom:
         identity = self._identity
         return message.Letter(
             sender=message.Mailbox(address=identity.address, name=identity.name),
-            recipient=order.subscriber.email,
+            recipient=order.to,
             subject=rendered.subject,
             text=rendered.quoted_text,
             html=rendered.quoted_html,
@@ -261,6 +293,7 @@ def _order(row: Claimed, considered: int | None) -> Order:
         message_id=row.message_id,
         queued_at=row.queued_at,
         token=row.token,
+        recipient=row.recipient,
         digest=row.digest,
         considered=considered,
     )

@@ -8,15 +8,17 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
+from digest.domain.deliveries import DeliveryId, marked_address
 from digest.domain.subscribers import SubscriberId
-from digest.store.tables import AddressChangeRow, table
+from digest.store.tables import AddressChangeRow, DeliveryRow, table
 
 _changes = table(AddressChangeRow)
+_deliveries = table(DeliveryRow)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AddressChange:
-    """The new address that a subscriber asked for last; `token` names it in links and deliveries."""
+    """The new address that a subscriber asked for last; links and deliveries name it by `token`."""
 
     subscriber_id: SubscriberId
     email: str
@@ -47,6 +49,20 @@ def of_many(
     query = select(_changes).where(_changes.c.subscriber_id.in_(list(subscriber_ids)))
     rows = session.execute(query).mappings()
     return {SubscriberId(row["subscriber_id"]): AddressChange(**row) for row in rows}
+
+
+def recipients(session: Session, delivery_ids: Iterable[DeliveryId]) -> dict[DeliveryId, str]:
+    """Whom CHANGE_ADDRESS deliveries go to; those whose change is over are left out."""
+    query = (
+        select(_deliveries.c.id, _deliveries.c.token, _changes.c.token, _changes.c.email)
+        .join_from(_deliveries, _changes, _deliveries.c.subscriber_id == _changes.c.subscriber_id)
+        .where(_deliveries.c.id.in_(list(delivery_ids)))
+    )
+    return {
+        DeliveryId(number): email
+        for number, token, mark, email in session.execute(query)
+        if marked_address(token) == mark
+    }
 
 
 def withdraw(session: Session, subscriber_id: SubscriberId) -> bool:

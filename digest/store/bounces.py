@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, and_, case, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from digest.domain.deliveries import DeliveryId
+from digest.domain.deliveries import DeliveryId, MailKind, marked_address
 from digest.domain.returns_policy import Event, EventKind
 from digest.domain.subscribers import SubscriberId, address_key
 from digest.store.ledger import plain
@@ -28,16 +28,23 @@ _RETURNABLE = text("state IN ('sent', 'held')")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mailed:
-    """The delivery that something came back about; no subscriber where that one was erased."""
+    """The delivery that something came back about; no subscriber where that one was erased.
+
+    `mark` names the new address of a change (`deliveries.address_mark`), and is empty for mail to
+    the subscriber's own.
+    """
 
     delivery_id: DeliveryId
     subscriber_id: SubscriberId | None
     mailed_at: datetime
+    mark: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bounce:
-    """One thing that came back; `email` is empty once the subscriber is erased."""
+    """One thing that came back; `email` is empty once the subscriber is erased, and where it
+    concerned another address that they wanted.
+    """
 
     id: int
     happened_at: datetime
@@ -89,10 +96,14 @@ def add(
 
 
 def days_of(
-    session: Session, subscriber_id: SubscriberId, kind: EventKind, since: datetime | None
+    session: Session,
+    subscriber_id: SubscriberId,
+    address_hash: str,
+    kind: EventKind,
+    since: datetime | None,
 ) -> set[date]:
-    """The UTC days on which such a thing came back from a subscriber."""
-    mine = _bounces.c.subscriber_id == subscriber_id
+    """The UTC days on which such a thing came back from a subscriber's address."""
+    mine = and_(_bounces.c.subscriber_id == subscriber_id, _bounces.c.address_hash == address_hash)
     query = select(_bounces.c.happened_at).where(mine, _bounces.c.kind == kind.value)
     if since:
         query = query.where(_bounces.c.happened_at >= since)
@@ -108,8 +119,13 @@ def listed(
     limit: int = 50,
 ) -> list[Bounce]:
     """What came back, the latest first; `email` is a whole address, `limit` 0 gives all."""
-    query = select(_bounces, _subscribers.c.email).join_from(
-        _bounces, _subscribers, _bounces.c.subscriber_id == _subscribers.c.id, isouter=True
+    elsewhere = _deliveries.c.kind == MailKind.CHANGE_ADDRESS.value
+    query = (
+        select(_bounces, case((elsewhere, ""), else_=_subscribers.c.email).label("email"))
+        .join_from(
+            _bounces, _subscribers, _bounces.c.subscriber_id == _subscribers.c.id, isouter=True
+        )
+        .join(_deliveries, _bounces.c.delivery_id == _deliveries.c.id, isouter=True)
     )
     if email:
         query = query.where(_subscribers.c.email_key == address_key(email))
@@ -147,9 +163,14 @@ def _may_be(message_id: str) -> bool:
 
 def _mailed(session: Session, which: ColumnElement[bool] | Any) -> list[Mailed]:
     at = func.coalesce(_deliveries.c.begun_at, _deliveries.c.queued_at).label("mailed_at")
-    query = select(_deliveries.c.id, _deliveries.c.subscriber_id, at)
-    query = query.where(which).order_by(_deliveries.c.id)
+    columns = (_deliveries.c[name] for name in ("id", "subscriber_id", "kind", "token"))
+    query = select(*columns, at).where(which).order_by(_deliveries.c.id)
     return [
-        Mailed(delivery_id=DeliveryId(number), subscriber_id=owner, mailed_at=instant)
-        for number, owner, instant in session.execute(query)
+        Mailed(
+            delivery_id=DeliveryId(number),
+            subscriber_id=owner,
+            mailed_at=instant,
+            mark=marked_address(token) if kind == MailKind.CHANGE_ADDRESS.value else "",
+        )
+        for number, owner, kind, token, instant in session.execute(query)
     ]

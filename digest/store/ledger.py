@@ -41,7 +41,7 @@ from digest.domain.digests import Digest
 from digest.domain.editions import EditionId
 from digest.domain.subscribers import Subscriber, SubscriberId
 from digest.errors import StoreError
-from digest.store import contents, subscribers
+from digest.store import address_changes, contents, subscribers
 from digest.store.outbox import FREE
 from digest.store.tables import DeliveryRow, SubscriberRow, table
 
@@ -58,11 +58,15 @@ _LEASED = text("state = 'sending'")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claimed:
-    """A delivery leased to a sender, with the subscriber it goes to; `digest` for digests alone."""
+    """A delivery leased to a sender, with its subscriber; `digest` for digests alone.
+
+    `recipient` is the subscriber's address, or the new one that is to be confirmed.
+    """
 
     id: DeliveryId
     kind: MailKind
     subscriber: Subscriber
+    recipient: str
     message_id: str
     token: str
     edition_id: EditionId | None
@@ -103,10 +107,15 @@ def claim(
     )
     rows = session.execute(taken).mappings().all()
     people = subscribers.by_ids(session, {row["subscriber_id"] for row in rows})
+    elsewhere = _new_addresses(session, rows)
     claimed = []
     for row in sorted(rows, key=lambda row: (row["due_at"], row["id"])):
+        person = people[row["subscriber_id"]]
+        if not (recipient := elsewhere.get(row["id"], person.email)):
+            _cancel(session, row["id"], Cancelled.WITHDRAWN)
+            continue
         try:
-            claimed.append(_claimed(row, people[row["subscriber_id"]]))
+            claimed.append(_claimed(row, person, recipient))
         except StoreError as exc:  # a spoiled row must not stop the queue
             settle(session, row, Failed(code=0, reply=str(exc)), now, 0.0)
     return claimed
@@ -258,12 +267,24 @@ def _nameless(values: dict[str, Any]) -> dict[str, Any]:
     return values | {"reason": Cancelled.ERASED.value if cancelled else "", "smtp_reply": ""}
 
 
-def _claimed(row: RowMapping, subscriber: Subscriber) -> Claimed:
+def _new_addresses(session: Session, rows: Sequence[RowMapping]) -> dict[DeliveryId, str]:
+    """Whom the changes of address among the rows go to, empty where the change is over."""
+    ids = [DeliveryId(row["id"]) for row in rows if row["kind"] == MailKind.CHANGE_ADDRESS.value]
+    return dict.fromkeys(ids, "") | address_changes.recipients(session, ids) if ids else {}
+
+
+def _cancel(session: Session, delivery_id: DeliveryId, why: Cancelled) -> None:
+    mine = update(_deliveries).where(_deliveries.c.id == delivery_id)
+    session.execute(mine.values(state=State.CANCELLED.value, reason=why.value, **FREE))
+
+
+def _claimed(row: RowMapping, subscriber: Subscriber, recipient: str) -> Claimed:
     day = row["digest_on"]
     return Claimed(
         id=DeliveryId(row["id"]),
         kind=MailKind(row["kind"]),
         subscriber=subscriber,
+        recipient=recipient,
         message_id=row["message_id"],
         token=row["token"],
         edition_id=EditionId(row["edition_id"]) if row["edition_id"] else None,

@@ -120,6 +120,12 @@ def set_status(
     session.execute(mine.values(status=status.value, next_digest_at=next_digest_at, updated_at=now))
 
 
+def set_email(session: Session, subscriber_id: SubscriberId, email: str, now: datetime) -> None:
+    """Write another address; one that is somebody else's breaks a constraint (IntegrityError)."""
+    mine = update(_subscribers).where(_subscribers.c.id == subscriber_id)
+    session.execute(mine.values(email=email, email_key=address_key(email), updated_at=now))
+
+
 def set_next(session: Session, instants: Iterable[tuple[SubscriberId, datetime]]) -> None:
     """Write the next instants of subscribers who are still active; the others keep none."""
     values = [{"row_id": number, "instant": instant} for number, instant in instants]

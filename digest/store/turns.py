@@ -27,7 +27,7 @@ from digest.domain.deliveries import (
     State,
 )
 from digest.domain.subscribers import Status, address_hash
-from digest.store import suppressions
+from digest.store import address_changes, suppressions
 from digest.store.ledger import plain, settle
 from digest.store.outbox import FREE
 from digest.store.prepared import numbered, prepared
@@ -35,6 +35,10 @@ from digest.store.tables import DeliveryRow, SubscriberRow, table
 
 _deliveries = table(DeliveryRow)
 _subscribers = table(SubscriberRow)
+
+_CHANGES = MailKind.CHANGE_ADDRESS.value
+_BEFORE = (MailKind.CONFIRM.value, MailKind.ACCESS.value)  # may come before the confirmation
+_ASKED_FOR = (MailKind.ACCESS.value, _CHANGES)  # by the reader, who may be pausing
 
 Permit = Callable[[Session, Sequence[str]], Sequence[datetime | None]]
 """Asked in the same transaction, with the addresses of messages about to begin: for each None, or
@@ -194,7 +198,20 @@ def _settle(session: Session, sender: Sender, one: Ended) -> State:
     return settle(session, row, one.result, sender.now, sender.jitter(), give_up_after=allowed)
 
 
+def _addressed(session: Session, rows: Sequence[_Held]) -> Sequence[_Held]:
+    """The rows with whom they go to: a change of address to the new one, none once it is over."""
+    changes = [DeliveryId(row.id) for row in rows if row.kind == _CHANGES]
+    if not changes:
+        return rows
+    new = address_changes.recipients(session, changes)
+    return [
+        row._replace(email=new.get(DeliveryId(row.id), "")) if row.kind == _CHANGES else row
+        for row in rows
+    ]
+
+
 def _begin(session: Session, sender: Sender, rows: Sequence[_Held], done: Turn) -> None:
+    rows = _addressed(session, rows)
     hashes = {row.id: address_hash(sender.pepper, row.email) for row in rows}
     suppressed = suppressions.suppressed(session, list(hashes.values()))
     free = []
@@ -240,12 +257,15 @@ def _obstacle(row: _Held, suppressed: bool) -> Cancelled | None:
     """Why a message must not go out now."""
     if suppressed:
         return Cancelled.SUPPRESSED
+    if not row.email:
+        return Cancelled.WITHDRAWN
     match Status(row.status_now):
         case Status.PENDING:
-            confirms = row.kind == MailKind.CONFIRM.value
-            return None if confirms else Cancelled.UNCONFIRMED
+            return None if row.kind in _BEFORE else Cancelled.UNCONFIRMED
         case Status.ACTIVE:
             confirms = row.kind == MailKind.CONFIRM.value
             return Cancelled.CONFIRMED if confirms else None
+        case Status.PAUSED if row.kind in _ASKED_FOR:
+            return None
         case status:
             return Cancelled(status.value)

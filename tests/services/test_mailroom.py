@@ -225,6 +225,7 @@ def test_each_delivery_has_its_own_envelope_sender(engine: Engine) -> None:
     order = an_order([a_rich_paper(1)])
     rows = [
         Claimed(
+            recipient="ada@example.com",
             id=DeliveryId(number),
             kind=order.kind,
             subscriber=order.subscriber,
