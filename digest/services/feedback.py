@@ -33,9 +33,7 @@ def record(
     """
     with transaction(engine) as session:
         subscribers.by_id(session, subscriber_id, lock=True)
-        found = shelf.held(session, paper_id)
-        if found is None:
-            raise NotFound(f"no paper has the id {paper_id}: it may have been pruned")
+        found = _present(session, paper_id)
         stands = feedback.record(session, subscriber_id, found, opinion, channel=channel, at=at)
         if dry_run:
             session.rollback()
@@ -55,6 +53,24 @@ def listed(engine: Engine, subscriber_id: SubscriberId, limit: int = 50) -> list
         return feedback.listed(session, subscriber_id, limit)
 
 
+def withdraw(engine: Engine, subscriber_id: SubscriberId, paper_id: PaperId) -> bool:
+    """Take back what a subscriber said of a paper; whether there was anything.
+
+    Raises NotFound for an unknown or pruned paper.
+    """
+    with transaction(engine) as session:
+        return feedback.forget(session, subscriber_id, _present(session, paper_id))
+
+
+def paper_now(engine: Engine, paper_id: PaperId) -> Paper:
+    """The paper of that id, or the one it was merged into. Raises NotFound."""
+    with reading(engine) as session:
+        found = shelf.papers_by_id(session, [paper_id]).get(paper_id)
+    if found is None:
+        raise _unknown(paper_id)
+    return found
+
+
 def reset(engine: Engine, subscriber_id: SubscriberId, *, dry_run: bool = False) -> int:
     """Forget all that a subscriber said of papers; how many votes there were."""
     with transaction(engine) as session:
@@ -68,3 +84,15 @@ def paper_named(engine: Engine, name: str) -> Paper:
     """The paper of that number, identifier or address. Raises NotFound."""
     with reading(engine) as session:
         return shelf.paper(session, name)
+
+
+def _present(session: Session, paper_id: PaperId) -> PaperId:
+    """The paper that id is now, kept until the transaction ends. Raises NotFound."""
+    found = shelf.held(session, paper_id)
+    if found is None:
+        raise _unknown(paper_id)
+    return found
+
+
+def _unknown(paper_id: PaperId) -> NotFound:
+    return NotFound(f"no paper has the id {paper_id}: it may have been pruned")

@@ -12,13 +12,13 @@ from sqlmodel import Session
 from digest.domain.deliveries import Delivery, MailKind, State
 from digest.domain.papers import Paper, PaperId
 from digest.domain.records import to_object
-from digest.domain.subscribers import Subscriber, SubscriberId, SuppressionReason
+from digest.domain.subscribers import ConsentEvent, Subscriber, SubscriberId, SuppressionReason
 from digest.errors import NotFound
 from digest.mail.render import Rendered
 from digest.services.mailroom import Mailroom, papers_of
 from digest.services.preview import in_ledger
 from digest.services.subscribe import Keys
-from digest.store import bounces, feedback, holdings, subscribers
+from digest.store import address_changes, bounces, feedback, holdings, subscribers
 from digest.store.contents import content_from_json, paper_ids
 from digest.store.database import reading, transaction
 from digest.store.ledger_read import Which, list_deliveries
@@ -39,12 +39,11 @@ class OwnDigest:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
     """A subscriber, with what the row of settings does not say: why mail to them was stopped
-    (None where it was not), when a pause ends, when and to what address they want to move.
+    (None where it was not), and to what address they want to move.
     """
 
     person: Subscriber
     stopped_by: SuppressionReason | None = None
-    resume_at: datetime | None = None
     moving_to: str = ""
 
 
@@ -59,12 +58,11 @@ def standing(engine: Engine, subscriber_id: SubscriberId, keys: Keys) -> Standin
     with reading(engine) as session:
         person = subscribers.by_id(session, subscriber_id)
         stopped = holdings.suppression_of(session, keys.hash_of(person.email))
-        moving = holdings.address_asked_for(session, subscriber_id)
+        moving = address_changes.of(session, subscriber_id)
         return Standing(
             person=person,
             stopped_by=SuppressionReason(stopped[0]) if stopped else None,
-            resume_at=holdings.dates_of(session, subscriber_id).resume_at,
-            moving_to=moving[0] if moving else "",
+            moving_to=moving.email if moving else "",
         )
 
 
@@ -78,6 +76,14 @@ def done(engine: Engine, step: Callable[[Session], None]) -> None:
     """Run a step that leaves nobody to speak of, such as erase, in one transaction."""
     with transaction(engine) as session:
         step(session)
+
+
+def left_at(engine: Engine, subscriber_id: SubscriberId) -> datetime | None:
+    """When somebody unsubscribed last, None for who never did."""
+    with reading(engine) as session:
+        events = holdings.evidence_of(session, subscriber_id)
+    left = [one.happened_at for one in events if one.event == ConsentEvent.UNSUBSCRIBED]
+    return left[-1] if left else None
 
 
 def own_digests(engine: Engine, person: Subscriber, limit: int = 100) -> list[OwnDigest]:
@@ -116,7 +122,7 @@ def held_data(engine: Engine, subscriber_id: SubscriberId, keys: Keys, now: date
     """
     with reading(engine) as session:
         person = subscribers.by_id(session, subscriber_id)
-        moving = holdings.address_asked_for(session, subscriber_id)
+        moving = address_changes.of(session, subscriber_id)
         stopped = holdings.suppression_of(session, keys.hash_of(person.email))
         data: dict[str, Any] = {
             "exported_at": now,
@@ -126,8 +132,8 @@ def held_data(engine: Engine, subscriber_id: SubscriberId, keys: Keys, now: date
                 "next_digest_at": person.next_digest_at,
                 **asdict(holdings.dates_of(session, subscriber_id)),
             },
-            "new_address": _pair(moving, "email", "asked_at"),
-            "suppression": _pair(stopped, "reason", "since"),
+            "new_address": {"email": moving.email, "asked_at": moving.asked_at} if moving else None,
+            "suppression": {"reason": stopped[0], "since": stopped[1]} if stopped else None,
             "consent": [asdict(one) for one in holdings.evidence_of(session, subscriber_id)],
             "feedback": _votes(session, subscriber_id),
             "deliveries": _deliveries(session, person),
@@ -203,10 +209,6 @@ def _bounces(session: Session, person: Subscriber) -> list[dict[str, object]]:
         }
         for item in bounces.listed(session, email=person.email, limit=0)
     ]
-
-
-def _pair(found: tuple[str, datetime] | None, first: str, second: str) -> dict[str, object] | None:
-    return {first: found[0], second: found[1]} if found else None
 
 
 def _written(value: object) -> str:

@@ -91,6 +91,13 @@ def listed(session: Session, subscriber_id: SubscriberId, limit: int = 50) -> li
     ]
 
 
+def forget(session: Session, subscriber_id: SubscriberId, paper_id: PaperId) -> bool:
+    """Forget a subscriber's vote on one paper; whether there was one."""
+    which = _feedback.c.subscriber_id == subscriber_id, _feedback.c.paper_id == paper_id
+    gone = delete(_feedback).where(*which).returning(_feedback.c.id)
+    return session.scalars(gone).first() is not None
+
+
 def reset(session: Session, subscriber_id: SubscriberId) -> int:
     """Forget all of a subscriber's votes; how many there were."""
     mine = delete(_feedback).where(_feedback.c.subscriber_id == subscriber_id)

@@ -9,7 +9,6 @@ from sqlmodel import Session
 
 from digest.domain.subscribers import SubscriberId
 from digest.store.tables import (
-    AddressChangeRow,
     ConsentEventRow,
     SubscriberRow,
     SuppressionRow,
@@ -18,7 +17,6 @@ from digest.store.tables import (
 
 _subscribers = table(SubscriberRow)
 _events = table(ConsentEventRow)
-_changes = table(AddressChangeRow)
 _suppressions = table(SuppressionRow)
 
 
@@ -53,13 +51,6 @@ def evidence_of(session: Session, subscriber_id: SubscriberId) -> Sequence[Evide
     query = select(_events.c.event, _events.c.channel, _events.c.detail, _events.c.happened_at)
     mine = query.where(_events.c.subscriber_id == subscriber_id).order_by(_events.c.id)
     return [Evidence(**row) for row in session.execute(mine).mappings()]
-
-
-def address_asked_for(session: Session, subscriber_id: SubscriberId) -> tuple[str, datetime] | None:
-    """The new address that waits to be confirmed, and since when."""
-    query = select(_changes.c.email, _changes.c.asked_at)
-    row = session.execute(query.where(_changes.c.subscriber_id == subscriber_id)).first()
-    return (row.email, row.asked_at) if row else None
 
 
 def suppression_of(session: Session, address_hash: str) -> tuple[str, datetime] | None:

@@ -3,6 +3,8 @@
 from starlette.routing import BaseRoute
 
 from digest.web import (
+    access,
+    account,
     archive,
     assets,
     confirm,
@@ -19,6 +21,8 @@ _PARTS = (
     home,
     confirm,
     preferences,
+    account,
+    access,
     leaving,
     votes,
     own,
