@@ -14,7 +14,7 @@ from digest.errors import BadToken, InvalidInput, TooMany
 from digest.services import invite, signup
 from digest.services.shown import Shown
 from digest.services.signup import SignUp, VisitLimits
-from digest.settings import Registration
+from digest.settings.web import Registration
 from digest.store.database import reading
 from digest.web import joinform, zones
 from digest.web.desk import Desk, desk_of

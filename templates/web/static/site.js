@@ -75,9 +75,8 @@ function live(form) {
   }
 
   function fail() {
-    shown = null;
-    place.removeAttribute("aria-busy");
-    said.textContent = "The preview does not answer just now. You can subscribe all the same.";
+    put("<p data-status>The preview does not answer just now. You can subscribe all the same.</p>", null);
+    shown = null; // the next letter asks again
   }
 
   function put(html, words, name) {
