@@ -22,6 +22,7 @@ _WRAPS = re.compile(f"{_WRAP}(\\d+)(h?){_TEXT}([^{_END}]*){_END}")
 
 _RECIPIENT, _SCHEDULE, _PREHEADER = Mark("recipient"), Mark("schedule"), Mark("preheader")
 _PREFERENCES, _UNSUBSCRIBE, _MAILTO = Mark("preferences"), Mark("unsubscribe"), Mark("mailto")
+_READING = Mark("reading")
 
 
 class _Sealed:
@@ -87,6 +88,8 @@ def blanks_of(view: DigestView) -> Blanks | None:
         words[_UNSUBSCRIBE] = manage.unsubscribe_url
     if manage.unsubscribe_mailto:
         words[_MAILTO] = manage.unsubscribe_mailto
+    if view.reading_url:
+        words[_READING] = view.reading_url
     words.update(zip(_numbered("i", len(frame.interests)), frame.interests, strict=True))
     words.update(zip(_numbered("x", len(frame.excluded)), frame.excluded, strict=True))
     if not all(words.values()):
@@ -103,6 +106,7 @@ def blanked(view: DigestView) -> DigestView:
         papers=tuple(_Sealed() for _ in view.papers),  # type: ignore[misc]
         trending_only=view.trending_only,
         considered=view.considered,
+        reading_url=view.reading_url and _blank(_READING),
         entries=view.entries,
     )
 
