@@ -4,8 +4,9 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import islice, pairwise
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
 ELLIPSIS = "…"
 MARKS_MOST = 8  # in one text: beyond that a mark tells nothing and costs bytes
@@ -39,6 +40,20 @@ _BESIDES = re.compile(
     r"|our (?:main )?contributions)\b"
     r"|\(ii\)|(?:^|\W)2\)|\?$",
 )
+# What a sentence begins with or holds in which the patterns above can be found: sought before them.
+_RESULT_STEMS = (
+    *("outperform", "surpass", "exceed", "achiev", "improv", "reduc", "attain", "yield", "match"),
+    *("state-of-the-art", "speed", "faster", "find", "show", "demonstrate", "reveal", "prove"),
+    "suggest",
+)
+_BESIDES_FIRST = (
+    *("finally", "meanwhile", "additionally", "furthermore", "moreover", "lastly", "also"),
+    *("second", "third", "in addition", "besides"),
+)
+_BESIDES_STEMS = (
+    *("we also", "we further", "we finally", "we additionally", "publicly", "sourc", "release"),
+    *("available", "contributions", "(ii)", "2)"),
+)
 _BACKGROUND = re.compile(
     r"^(?:however|while|although|despite|existing|recent(?:ly)?|prior|previous|current|yet|such)\b",
 )
@@ -58,13 +73,18 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"https?://|\bwww\.")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]”’]*\s+(?=[\"'(\[“‘]?[^\W_])|(?<=[。！？])\s*")
+# What ends a sentence: all that begins it is one class of characters, which is sought quickly.
+_SENTENCE_END = re.compile(
+    r"[.!?。！？](?:(?<=[.!?])[\"')\]”’]*\s+(?=[\"'(\[“‘]?[^\W_])|(?<=[。！？])\s*)"
+)
 _NO_END = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|al|etc|Fig|Figs|Eq|Eqs|Sec|Tab|Ref|No|Dr|St|Prof|approx|resp|ca)"
     r"|\b[A-Z])\.$"
 )
+_NO_END_MOST = 8  # characters of the longest, with the one before it
 # What opens a sentence and is no name after an initial: "it depends on T. We propose"
 _OPENS = re.compile(r"(?:We|Our|This|These|The|In|It|To|However|For|Here|As)\b")
+_ALIKE = frozenset("\u0130\u0131\u017f\u212a")  # for i, s and k (`re.IGNORECASE`)
 _SAFE_FORMATS = "\u200c\u200d"  # joiners, which several scripts and emoji need
 
 
@@ -99,10 +119,9 @@ def shortened(text: str, most: int) -> str:
 
 def marked(text: str, words: Sequence[str]) -> tuple[Segment, ...]:
     """The text in segments, the first eight whole-word occurrences of `words` marked."""
-    pattern = _any_of(tuple(words))
-    if pattern is None:
-        return (Segment(text=text),) if text else ()
-    return tuple(_segments(text, pattern))
+    wanted = _any_of(tuple(words))
+    spans = wanted.spans(text, _low(text)) if wanted else []
+    return tuple(_segments(text, spans[:MARKS_MOST]))
 
 
 def cut(segments: Sequence[Segment], most: int) -> tuple[Segment, ...]:
@@ -126,6 +145,18 @@ def authors_line(authors: Sequence[str], most: int = 3) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
+class _Weighed(NamedTuple):
+    """An abstract in sentences: in lower case where they are ASCII, without what led to them, what
+    each tells whoever reads it; and what was chosen, by what a reader's words add to each.
+    """
+
+    sentences: list[str]
+    low: list[str | None]
+    freed: list[str]
+    worth: list[float]
+    told: dict[tuple[float, ...], str]
+
+
 # one paper goes to many readers, mostly for the same few phrases
 @lru_cache(maxsize=4_096)
 def summary(abstract: str, words: tuple[str, ...], most: int, *, title: str = "") -> str:
@@ -135,30 +166,36 @@ def summary(abstract: str, words: tuple[str, ...], most: int, *, title: str = ""
     the name that `title` gives it before a colon) or tells what came of it. Sentences that do not
     follow one another are joined by an ellipsis; a best sentence that is too long is cut.
     """
-    sentences, worth = _weighed(abstract, title, most)
-    if not sentences:
+    weighed = _weighed(abstract, title, most)
+    if not weighed.sentences:
         return ""
-    pattern = _any_of(words)
-    scores = [own + _held(pattern, said) for said, own in zip(sentences, worth, strict=True)]
-    ranked = sorted(range(len(sentences)), key=lambda i: (-scores[i], i))
-    chosen = _chosen(sentences, scores, ranked, most)
-    return shortened(_joined(sentences, chosen), most)
+    added = _added(weighed, _any_of(words))
+    told = weighed.told.get(added)
+    if told is None:
+        told = weighed.told[added] = _told(weighed, added, most)
+    return told
+
+
+def _told(weighed: _Weighed, added: Sequence[float], most: int) -> str:
+    scores = [own + more for own, more in zip(weighed.worth, added, strict=True)]
+    ranked = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+    return shortened(_joined(weighed, _chosen(weighed, scores, ranked, most)), most)
 
 
 def _chosen(
-    sentences: Sequence[str], scores: Sequence[float], ranked: Sequence[int], most: int
+    weighed: _Weighed, scores: Sequence[float], ranked: Sequence[int], most: int
 ) -> list[int]:
     """The best sentence, others worth their place, and what follows where that is little."""
     chosen = [ranked[0]]
 
     def fits(index: int) -> bool:
-        return len(chosen) < 3 and len(_joined(sentences, [*chosen, index])) <= most
+        return len(chosen) < 3 and len(_joined(weighed, [*chosen, index])) <= most
 
     for index in ranked[1:]:
         if scores[index] > (0 if index == ranked[0] + 1 else WORTH) and fits(index):
             chosen.append(index)
     after = max(chosen) + 1
-    while len(_joined(sentences, chosen)) < most // 2 and after < len(sentences):
+    while after < len(scores) and len(_joined(weighed, chosen)) < most // 2:
         if scores[after] < LEAST or not fits(after):
             break
         chosen.append(after)
@@ -169,55 +206,84 @@ def _chosen(
 def split_sentences(text: str) -> list[str]:
     """Sentences of running text; abbreviations and initials end none."""
     sentences: list[str] = []
-    for part in _SENTENCE_END.split(text):
-        if sentences and _NO_END.search(sentences[-1]) and not _OPENS.match(part):
-            sentences[-1] += f" {part}"
-        elif part:
-            sentences.append(part)
+    begin = 0
+    for end in _SENTENCE_END.finditer(text):
+        _add_sentence(sentences, text[begin : end.start() + 1])
+        begin = end.end()
+    _add_sentence(sentences, text[begin:])
     return sentences
 
 
+def _add_sentence(sentences: list[str], part: str) -> None:
+    if sentences and _is_no_end(sentences[-1]) and not _OPENS.match(part):
+        sentences[-1] += f" {part}"
+    elif part:
+        sentences.append(part)
+
+
+def _is_no_end(sentence: str) -> bool:
+    return sentence[-1] == "." and bool(_NO_END.search(sentence, len(sentence) - _NO_END_MOST))
+
+
 @lru_cache(maxsize=4_096)
-def _weighed(abstract: str, title: str, most: int) -> tuple[list[str], list[float]]:
-    """The sentences of an abstract, and what each tells whoever reads it."""
+def _weighed(abstract: str, title: str, most: int) -> _Weighed:
     sentences, name = split_sentences(plain(abstract)), _name_in(title)
-    return sentences, [_worth(said, index, name, most) for index, said in enumerate(sentences)]
+    return _Weighed(
+        sentences=sentences,
+        low=[_low(said) for said in sentences],
+        freed=[_freed(said) for said in sentences],
+        worth=[_worth(said, index, name, most) for index, said in enumerate(sentences)],
+        told={},
+    )
 
 
-def _held(pattern: re.Pattern[str] | None, sentence: str) -> float:
-    """What the reader's own words in it add."""
-    found = {m.group().casefold() for m in pattern.finditer(sentence)} if pattern else ()
-    return 2.0 * min(len(found), 2)
+def _added(weighed: _Weighed, words: "_Words | None") -> tuple[float, ...]:
+    """What the reader's own words add to each sentence."""
+    if words is None:
+        return (0.0,) * len(weighed.sentences)
+    found = map(words.spans, weighed.sentences, weighed.low)
+    return tuple(
+        2.0 * min(len({said[begin:end].casefold() for begin, end in spans}), 2)
+        for said, spans in zip(weighed.sentences, found, strict=True)
+    )
 
 
-def _worth(sentence: str, index: int, name: re.Pattern[str] | None, most: int) -> float:
+def _worth(sentence: str, index: int, name: str, most: int) -> float:
     """How much a sentence tells; above `WORTH` it may stand beside the best one."""
     low = sentence.lower()
     score = 0.0
     if ("we " in low or "this " in low) and _ANNOUNCES.search(low):  # most need no pattern
         score += 2.5 + 1.2 * bool(_NEW.search(low))
     score += 1.0 * ("our " in low and bool(_OURS.search(low)))
-    score += 0.9 * bool(name and name.search(sentence)) + 0.9 * bool(_RESULT.search(low))
+    result = any(stem in low for stem in _RESULT_STEMS) and bool(_RESULT.search(low))
+    score += 0.9 * bool(name and _spans(sentence, name)) + 0.9 * result
     score += 0.6 * bool(_FIGURE.search(low))
-    score -= 2.0 * bool(_BESIDES.search(low)) + 0.8 * bool(_BACKGROUND.match(low))
+    score -= 2.0 * _is_besides(low) + 0.8 * bool(_BACKGROUND.match(low))
     score -= 1.5 * bool(_LEANS.match(low))
-    score -= 4.0 * bool(_ADDRESS.search(low)) + 2.0 * (len(sentence) < 40)
+    address = ("http" in low or "www." in low) and bool(_ADDRESS.search(low))
+    score -= 4.0 * address + 2.0 * (len(sentence) < 40)
     return score - 0.05 * index - max(0, len(sentence) - most) / 150
 
 
-def _name_in(title: str) -> re.Pattern[str] | None:
-    """What the title calls the work: the one to three words before its colon, case as there."""
+def _is_besides(low: str) -> bool:
+    likely = low.startswith(_BESIDES_FIRST) or low.endswith("?")
+    likely = likely or any(stem in low for stem in _BESIDES_STEMS)
+    return likely and bool(_BESIDES.search(low))
+
+
+def _name_in(title: str) -> str:
+    """What the title calls the work: the one to three words before its colon, else empty."""
     name, colon, _ = plain(title).partition(":")
-    return re.compile(_whole(name)) if colon and 1 <= len(name.split()) <= 3 else None
+    return name if colon and 1 <= len(name.split()) <= 3 else ""
 
 
-def _joined(sentences: Sequence[str], chosen: Sequence[int]) -> str:
+def _joined(weighed: _Weighed, chosen: Sequence[int]) -> str:
     """The chosen sentences in their order, the first without what led to it."""
     ordered = sorted(chosen)
-    text = _freed(sentences[ordered[0]])
+    text = weighed.freed[ordered[0]]
     for before, index in pairwise(ordered):
         follows = index == before + 1
-        text += f" {sentences[index]}" if follows else f" {ELLIPSIS} {_freed(sentences[index])}"
+        text += f" {weighed.sentences[index]}" if follows else f" {ELLIPSIS} {weighed.freed[index]}"
     return text
 
 
@@ -229,12 +295,58 @@ def _freed(sentence: str) -> str:
     return rest[0].upper() + rest[1:]
 
 
-@lru_cache(maxsize=4_096)  # to build one takes longer than to use it, and readers share words
-def _any_of(words: tuple[str, ...]) -> re.Pattern[str] | None:
+@lru_cache(maxsize=4_096)  # readers share words
+def _any_of(words: tuple[str, ...]) -> "_Words | None":
     wanted = sorted({word for word in map(plain, words) if word}, key=lambda w: (-len(w), w))
-    if not wanted:
-        return None
-    return re.compile("|".join(_whole(word) for word in wanted), re.IGNORECASE)
+    return _Words(wanted) if wanted else None
+
+
+class _Words:
+    """Words to be found as whole words, whatever their case; of two at one place the longer one."""
+
+    def __init__(self, wanted: Sequence[str]) -> None:
+        """`wanted` has the longest first."""
+        self._wanted = wanted
+        self._low = [word.lower() for word in wanted if word.isascii()]
+
+    def spans(self, text: str, low: str | None) -> list[tuple[int, int]]:
+        """Where they begin and end in the text, of which `low` is None or `_low` of it."""
+        if low is not None and len(self._low) == len(self._wanted):  # a pattern is slow to build
+            likely = [word for word in self._low if word in low]
+            if len(likely) < 2:
+                return _spans(low, likely[0]) if likely else []
+        return [match.span() for match in self._pattern.finditer(text)]
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(_whole, self._wanted)), re.IGNORECASE)
+
+
+def _low(text: str) -> str | None:
+    """The text in lower case, None where a letter is in it that a pattern which ignores case takes
+    for an ASCII one.
+    """
+    return text.lower() if text.isascii() or not _ALIKE & set(text) else None
+
+
+def _spans(text: str, word: str) -> list[tuple[int, int]]:
+    """Where the word stands, case as it is: as the pattern `_whole` finds it."""
+    spans: list[tuple[int, int]] = []
+    begin = text.find(word)
+    while begin >= 0:
+        end = begin + len(word)
+        bare = not (begin and _continues(text[begin - 1]) and _bounded(word[0]))
+        if bare and not (_continues(text[end : end + 1]) and _bounded(word[-1])):
+            spans.append((begin, end))
+            begin = text.find(word, end)
+        else:
+            begin = text.find(word, begin + 1)
+    return spans
+
+
+def _continues(char: str) -> bool:
+    r"""Whether it is `\w`."""
+    return char.isalnum() or char == "_"
 
 
 def _whole(word: str) -> str:
@@ -248,12 +360,12 @@ def _bounded(char: str) -> bool:
     return char.isalnum() and unicodedata.east_asian_width(char) not in ("W", "F")
 
 
-def _segments(text: str, pattern: re.Pattern[str]) -> Iterator[Segment]:
+def _segments(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[Segment]:
     end = 0
-    for match in islice(pattern.finditer(text), MARKS_MOST):
-        if match.start() > end:
-            yield Segment(text=text[end : match.start()])
-        yield Segment(text=match.group(), marked=True)
-        end = match.end()
+    for begin, after in spans:
+        if begin > end:
+            yield Segment(text=text[end:begin])
+        yield Segment(text=text[begin:after], marked=True)
+        end = after
     if end < len(text):
         yield Segment(text=text[end:])
