@@ -7,7 +7,7 @@ from digest.services.line import Line
 from digest.services.mailroom import Outgoing
 from digest.services.post import DeliverOptions, Post
 from digest.store import ledger
-from digest.store.database import transaction
+from digest.store.database import reading, transaction
 
 
 class Claims:
@@ -37,7 +37,8 @@ class Claims:
                 self._checked = True
             closed = self._line.closed(rows)
             put_off = self._line.put_off_in(session, closed) if closed else {}
-            to_send = [row for row in rows if row.id not in put_off]
+        to_send = [row for row in rows if row.id not in put_off]
+        with reading(post.engine) as session:  # on SQLite the others may write meanwhile
             return post.mailroom.outgoing(session, to_send), put_off
 
     def renew(self) -> None:
