@@ -8,17 +8,31 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Dialect, Executable, Row
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Column,
+    ColumnElement,
+    Dialect,
+    Executable,
+    Row,
+    any_,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import CompilerElement
 from sqlmodel import Session
+
+POSTGRESQL = "postgresql"
 
 
 class Prepared:
     """One statement in a driver's own words.
 
     What it is given is turned into what the driver takes. What comes back is the driver's own, so
-    ask for no dates. A statement of no fixed number of values is built for each number.
+    ask for no dates.
     """
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
@@ -61,20 +75,23 @@ class Prepared:
         return process(value) if process else value
 
 
-def prepared(build: Callable[..., Executable]) -> Callable[..., Prepared]:
-    """For a function that builds a statement: the same, written out for a session's driver."""
+def prepared(build: Callable[[str], Executable]) -> Callable[[Session], Prepared]:
+    """For a function that builds a statement for the dialect of that name: the same, written out
+    for a session's driver.
+    """
 
-    @lru_cache(maxsize=256)
-    def written(_name: str, dialect: Dialect, *arguments: int) -> Prepared:
-        return Prepared(build(*arguments), dialect)
+    @lru_cache(maxsize=8)
+    def written(dialect: Dialect) -> Prepared:
+        return Prepared(build(dialect.name), dialect)
 
-    def found(session: Session, *arguments: int) -> Prepared:
-        dialect = session.get_bind().dialect
-        return written(dialect.name, dialect, *arguments)
-
-    return found
+    return lambda session: written(session.get_bind().dialect)
 
 
-def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    """Values by the names `name0`, `name1` and so on."""
-    return {f"{name}{number}": value for number, value in enumerate(values)}
+def among(dialect: str, column: Column[Any], name: str) -> ColumnElement[bool]:
+    """That the column holds one of a list of that name, which is one value for the driver however
+    long it is.
+    """
+    if dialect == POSTGRESQL:
+        return column == any_(bindparam(name, type_=ARRAY(column.type)))
+    listed = func.json_each(bindparam(name, type_=JSON)).table_valued("value")
+    return column.in_(select(listed.c.value))

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, Select, Text, bindparam, delete, select, update
+from sqlalchemy import RowMapping, Select, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from digest.domain.subscribers import SuppressionReason
 from digest.store.papers import chunks
-from digest.store.prepared import numbered, prepared
+from digest.store.prepared import among, prepared
 from digest.store.tables import SuppressionRow, table
 
 CHUNK = 5_000
@@ -100,14 +100,13 @@ def suppressed(session: Session, hashes: Sequence[str]) -> set[str]:
     """Which of these few are suppressed: what is asked before every message."""
     if not hashes:
         return set()
-    return {row[0] for row in _known(session, len(hashes)).rows(session, numbered("hash", hashes))}
+    return {row[0] for row in _known(session).rows(session, {"hashes": hashes})}
 
 
 @prepared
-def _known(count: int) -> Select[tuple[str]]:
-    hashes = [bindparam(f"hash{number}", type_=Text) for number in range(count)]
-    query = select(_suppressions.c.address_hash)
-    return query.where(_suppressions.c.address_hash.in_(hashes))
+def _known(dialect: str) -> Select[tuple[str]]:
+    asked = _suppressions.c.address_hash
+    return select(asked).where(among(dialect, asked, "hashes"))
 
 
 def listed(

@@ -12,9 +12,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import starmap
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, Select, Update, bindparam, select, update
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    column,
+    func,
+    select,
+    update,
+)
 from sqlmodel import Session
 
 from digest.domain.deliveries import (
@@ -30,7 +42,7 @@ from digest.domain.subscribers import Status, address_hash
 from digest.store import address_changes, suppressions
 from digest.store.ledger import plain, settle
 from digest.store.outbox import FREE
-from digest.store.prepared import numbered, prepared
+from digest.store.prepared import POSTGRESQL, among, prepared
 from digest.store.tables import DeliveryRow, SubscriberRow, table
 
 _deliveries = table(DeliveryRow)
@@ -59,8 +71,7 @@ class _Held(NamedTuple):
 
 
 @prepared
-def _held(count: int) -> Select[Any]:
-    numbers = [bindparam(f"id{number}", type_=Integer) for number in range(count)]
+def _held(dialect: str) -> Select[Any]:
     return (
         select(
             *(_deliveries.c[name] for name in ("id", "kind", "state", "owner")),
@@ -70,30 +81,41 @@ def _held(count: int) -> Select[Any]:
             _subscribers.c.email,
         )
         .join_from(_deliveries, _subscribers, _deliveries.c.subscriber_id == _subscribers.c.id)
-        .where(_deliveries.c.id.in_(numbers))
+        .where(among(dialect, _deliveries.c.id, "ids"))
         .with_for_update(key_share=True, skip_locked=True)
     )
 
 
 @prepared
-def _begun(count: int) -> Update:
-    numbers = [bindparam(f"id{number}", type_=Integer) for number in range(count)]
-    begun = update(_deliveries).where(_deliveries.c.id.in_(numbers))
+def _begun(dialect: str) -> Update:
+    begun = update(_deliveries).where(among(dialect, _deliveries.c.id, "ids"))
     return begun.values(begun_at=bindparam("now"), attempts=_deliveries.c.attempts + 1)
 
 
+_SENT: dict[str, Any] = {
+    "state": State.SENT.value,
+    "reason": "",
+    "owner": None,
+    "lease_until": None,
+    "sent_at": bindparam("now"),
+}
+
+
 @prepared
-def _sent() -> Update:
+def _sent(_dialect: str) -> Update:
     sent = update(_deliveries).where(_deliveries.c.id == bindparam("number", type_=Integer))
-    return sent.values(
-        state=State.SENT.value,
-        reason="",
-        owner=None,
-        lease_until=None,
-        sent_at=bindparam("now"),
-        smtp_code=bindparam("code"),
-        smtp_reply=bindparam("reply"),
-    )
+    return sent.values(**_SENT, smtp_code=bindparam("code"), smtp_reply=bindparam("reply"))
+
+
+@prepared
+def _sent_together(_dialect: str) -> Update:
+    """The same for many at once, as PostgreSQL can: there each statement costs a way."""
+    columns: dict[str, Any] = {"number": Integer, "code": Integer, "reply": Text}
+    lists = [bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()]
+    valued = func.unnest(*lists).table_valued(*starmap(column, columns.items()))
+    said = valued.render_derived()
+    sent = update(_deliveries).where(_deliveries.c.id == said.c.number)
+    return sent.values(**_SENT, smtp_code=said.c.code, smtp_reply=said.c.reply)
 
 
 class Start(StrEnum):
@@ -148,8 +170,7 @@ def advance(
 ) -> Turn:
     """Record `ended` and begin `nexts`, as far as no other transaction holds their rows."""
     ids = [one.id for one in ended] + list(nexts)
-    values = numbered("id", ids) | {"wall": sender.wall}
-    found = _held(session, len(ids)).rows(session, values) if ids else ()
+    found = _held(session).rows(session, {"ids": ids, "wall": sender.wall}) if ids else ()
     rows = {DeliveryId(row[0]): _Held._make(row) for row in found}
     done = Turn()
     _record(session, sender, [one for one in ended if one.id in rows], rows, done)
@@ -183,13 +204,25 @@ def _record(
         if not (_is_ours(row, sender) and row.begun):
             done.states[one.id] = None
         elif isinstance(one.result, Sent):
-            said = {"code": one.result.code or None, "reply": plain(one.result.reply)}
-            sent.append({"number": one.id, "now": sender.now} | said)
+            sent.append((one.id, one.result.code or None, plain(one.result.reply)))
             done.states[one.id] = State.SENT
         else:
             done.states[one.id] = _settle(session, sender, one)
     if sent:
-        _sent(session).run_each(session, sent)
+        _write_sent(session, sender.now, sent)
+
+
+def _write_sent(
+    session: Session, now: datetime, sent: Sequence[tuple[DeliveryId, int | None, str]]
+) -> None:
+    """Id, code and reply of each."""
+    names = ("number", "code", "reply")
+    if session.get_bind().dialect.name == POSTGRESQL:
+        lists = dict(zip(names, map(list, zip(*sent, strict=True)), strict=True))
+        _sent_together(session).run(session, lists | {"now": now})
+    else:
+        each = [dict(zip(names, one, strict=True)) | {"now": now} for one in sent]
+        _sent(session).run_each(session, each)
 
 
 def _settle(session: Session, sender: Sender, one: Ended) -> State:
@@ -246,7 +279,7 @@ def _begin_free(session: Session, sender: Sender, free: Sequence[_Held], done: T
         else:
             begun.append(number)
     if begun:
-        _begun(session, len(begun)).run(session, numbered("id", begun) | {"now": sender.now})
+        _begun(session).run(session, {"ids": begun, "now": sender.now})
 
 
 def _is_ours(row: _Held, sender: Sender) -> bool:
