@@ -6,7 +6,7 @@ date, and a date that a zone skips (Apia, 2011-12-30) gives none.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
@@ -85,6 +85,14 @@ def instant_on(schedule: Schedule, day: date) -> datetime | None:
         if instant.astimezone(tz).date() == day:
             return instant
     return None
+
+
+def begin_of(schedule: Schedule, day: date) -> datetime:
+    """The UTC instant with which a local date begins, whatever its clocks do at midnight; where the
+    zone skips that date whole, with which the next one begins.
+    """
+    midnight = replace(schedule, hour=0, frequency=Frequency.DAILY)
+    return instant_on(midnight, day) or begin_of(schedule, day + timedelta(days=1))
 
 
 def next_after(schedule: Schedule, day: date) -> datetime:

@@ -38,7 +38,7 @@ class Status(StrEnum):
 
 
 # From each status to those it may become; staying as it is needs no leave. Nobody leaves
-# unsubscribed or suppressed but by signing up anew, in person (`may_sign_up_again`).
+# unsubscribed or suppressed but by their own act: `domain.joining` says who may.
 _CHANGES: dict[Status, tuple[Status, ...]] = {
     Status.PENDING: (Status.ACTIVE, Status.PAUSED, Status.UNSUBSCRIBED, Status.SUPPRESSED),
     Status.ACTIVE: (Status.PAUSED, Status.UNSUBSCRIBED, Status.SUPPRESSED),
@@ -66,6 +66,7 @@ class ConsentEvent(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     UNSUBSCRIBED = "unsubscribed"
+    RESUBSCRIBED = "resubscribed"  # took the opt-out back, at once and by their own act
     SUPPRESSED = "suppressed"
     ADDRESS_CHANGED = "address changed"  # confirmed at the new one
 
@@ -112,7 +113,7 @@ class Preferences:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subscriber:
-    """One subscriber as the store holds it."""
+    """One subscriber as the store holds it; `resume_at` is when a pause ends, None for never."""
 
     id: SubscriberId
     email: str
@@ -120,19 +121,12 @@ class Subscriber:
     interests: tuple[Interest, ...] = ()
     preferences: Preferences = field(default_factory=Preferences)
     next_digest_at: datetime | None = None
+    resume_at: datetime | None = None
 
 
 def may_become(status: Status, other: Status) -> bool:
     """Whether a subscriber of that status may be given the other one."""
     return status is other or other in _CHANGES[status]
-
-
-def may_sign_up_again(status: Status, channel: Channel) -> bool:
-    """Whether an address known with that status may start anew as pending.
-
-    Only who opted out by wish, and only by their own act: an operator cannot take it back.
-    """
-    return status is Status.UNSUBSCRIBED and channel is Channel.FORM
 
 
 def address(text: str) -> str:

@@ -100,18 +100,39 @@ def enqueue_mail(
     """
     if kind is MailKind.DIGEST:
         raise ValueError("a digest is queued by enqueue_digest")
-    row = {
-        "kind": kind.value,
-        "subscriber_id": subscriber_id,
-        "token": token,
-        "message_id": message_id,
-        "picks": contents.EMPTY,
-        "state": State.QUEUED.value,
-        "queued_at": now,
-        "due_at": now,
-    }
+    letter = Letter(kind=kind, subscriber_id=subscriber_id, token=token, message_id=message_id)
+    row = _mail_columns(letter, now)
     made = _insert(session).values(row).on_conflict_do_nothing().returning(_deliveries.c.id)
     return session.scalars(made).first() is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Letter:
+    """A mail other than a digest; `token` is what makes it one of its kind for its subscriber."""
+
+    kind: MailKind
+    subscriber_id: SubscriberId
+    token: str
+    message_id: str
+
+
+def enqueue_mails(session: Session, letters: Sequence[Letter], now: datetime) -> None:
+    """Queue many mails at once; what is there already stays as it is."""
+    if letters:
+        rows = [_mail_columns(one, now) for one in letters]
+        session.execute(_insert(session).on_conflict_do_nothing(), rows)
+
+
+def waiting_for_mail(
+    session: Session, subscriber_ids: Sequence[SubscriberId], kinds: Sequence[MailKind]
+) -> set[tuple[SubscriberId, MailKind]]:
+    """Which of these subscribers have a mail of these kinds that is not begun yet."""
+    query = select(_deliveries.c.subscriber_id, _deliveries.c.kind).where(
+        _deliveries.c.subscriber_id.in_(subscriber_ids),
+        _deliveries.c.kind.in_([kind.value for kind in kinds]),
+        _open_and_not_begun(),
+    )
+    return {(SubscriberId(owner), MailKind(kind)) for owner, kind in session.execute(query)}
 
 
 def cancel_open(
@@ -170,6 +191,19 @@ def _insert(session: Session) -> postgresql.Insert | sqlite.Insert:
     if session.get_bind().dialect.name == "postgresql":
         return postgresql.insert(_deliveries)
     return sqlite.insert(_deliveries)
+
+
+def _mail_columns(letter: Letter, now: datetime) -> dict[str, Any]:
+    return {
+        "kind": letter.kind.value,
+        "subscriber_id": letter.subscriber_id,
+        "token": letter.token,
+        "message_id": letter.message_id,
+        "picks": contents.EMPTY,
+        "state": State.QUEUED.value,
+        "queued_at": now,
+        "due_at": now,
+    }
 
 
 def _digest_columns(outcome: Outcome, now: datetime) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import text as words
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from digest.domain.interests import Interest
@@ -56,6 +58,7 @@ class NewSubscriber:
     interests: tuple[Interest, ...] = ()
     preferences: Preferences = field(default_factory=Preferences)
     next_digest_at: datetime | None = None
+    resume_at: datetime | None = None
 
 
 def add(session: Session, new: NewSubscriber, now: datetime) -> Subscriber:
@@ -67,12 +70,7 @@ def add_many(session: Session, new: Sequence[NewSubscriber], now: datetime) -> l
     """Add many, in their order."""
     if not new:
         return []
-    rows = [
-        _columns(item)
-        | {"email": item.email, "email_key": address_key(item.email)}
-        | {"created_at": now, "updated_at": now}
-        for item in new
-    ]
+    rows = [_row_of(item, now) for item in new]
     made = insert(_subscribers).returning(_subscribers.c.id, sort_by_parameter_order=True)
     ids = session.scalars(made, rows).all()
     added = [
@@ -88,6 +86,22 @@ def add_many(session: Session, new: Sequence[NewSubscriber], now: datetime) -> l
     ]
     replace_interests(session, {one.id: one.interests for one in added if one.interests})
     return added
+
+
+def add_missing(
+    session: Session, new: Sequence[NewSubscriber], now: datetime
+) -> dict[str, SubscriberId]:
+    """Add those whose address is not there yet, without their interests; their ids by address key.
+
+    In the order of their keys, so that two who add the same people do not wait in a circle.
+    """
+    if not new:
+        return {}
+    rows = sorted((_row_of(item, now) for item in new), key=itemgetter("email_key"))
+    dialect = session.get_bind().dialect.name
+    made = (postgresql if dialect == "postgresql" else sqlite).insert(_subscribers)
+    added = made.on_conflict_do_nothing().returning(_subscribers.c.email_key, _subscribers.c.id)
+    return {key: SubscriberId(number) for key, number in session.execute(added, rows)}
 
 
 def save(session: Session, subscriber: Subscriber, now: datetime) -> None:
@@ -114,10 +128,12 @@ def set_status(
     *,
     next_digest_at: datetime | None,
     now: datetime,
+    resume_at: datetime | None = None,
 ) -> None:
-    """Write status and next instant alone."""
+    """Write status, next instant and the end of a pause alone."""
     mine = update(_subscribers).where(_subscribers.c.id == subscriber_id)
-    session.execute(mine.values(status=status.value, next_digest_at=next_digest_at, updated_at=now))
+    instants = {"next_digest_at": next_digest_at, "resume_at": resume_at}
+    session.execute(mine.values(status=status.value, updated_at=now, **instants))
 
 
 def set_email(session: Session, subscriber_id: SubscriberId, email: str, now: datetime) -> None:
@@ -312,7 +328,13 @@ def _subscriber(row: RowMapping, interests: tuple[Interest, ...]) -> Subscriber:
             text_only=row["text_only"],
         ),
         next_digest_at=row["next_digest_at"],
+        resume_at=row["resume_at"],
     )
+
+
+def _row_of(new: NewSubscriber, now: datetime) -> dict[str, Any]:
+    keys = {"email": new.email, "email_key": address_key(new.email)}
+    return _columns(new) | keys | {"created_at": now, "updated_at": now}
 
 
 def _columns(one: Subscriber | NewSubscriber) -> dict[str, Any]:
@@ -329,4 +351,5 @@ def _columns(one: Subscriber | NewSubscriber) -> dict[str, Any]:
         "min_matches": wanted.min_matches,
         "text_only": wanted.text_only,
         "next_digest_at": one.next_digest_at,
+        "resume_at": one.resume_at if one.status is Status.PAUSED else None,
     }

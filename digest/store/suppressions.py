@@ -109,6 +109,17 @@ def _known(dialect: str) -> Select[tuple[str]]:
     return select(asked).where(among(dialect, asked, "hashes"))
 
 
+def by_hashes(session: Session, hashes: Iterable[str]) -> dict[str, Suppression]:
+    """The suppressions of addresses; who has none is left out."""
+    found: dict[str, Suppression] = {}
+    for chunk in chunks(hashes, CHUNK):
+        query = select(_suppressions).where(_suppressions.c.address_hash.in_(chunk))
+        found |= {
+            row["address_hash"]: _suppression(row) for row in session.execute(query).mappings()
+        }
+    return found
+
+
 def listed(
     session: Session, limit: int = 50, *, reasons: Sequence[SuppressionReason] = ()
 ) -> list[Suppression]:

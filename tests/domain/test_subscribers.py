@@ -5,14 +5,12 @@ import json
 import pytest
 
 from digest.domain.subscribers import (
-    Channel,
     Preferences,
     Status,
     address,
     address_hash,
     address_key,
     may_become,
-    may_sign_up_again,
 )
 from digest.errors import InvalidInput
 
@@ -129,7 +127,7 @@ def test_preferences_out_of_range_are_refused(wrong):
         Preferences(**wrong)
 
 
-def test_nobody_leaves_an_opt_out_but_by_signing_up_in_person():
+def test_nobody_leaves_an_opt_out_by_a_change_of_status():
     for status in Status:
         assert may_become(status, status)
         assert may_become(status, Status.SUPPRESSED)
@@ -137,8 +135,4 @@ def test_nobody_leaves_an_opt_out_but_by_signing_up_in_person():
     for status in (Status.PENDING, Status.ACTIVE, Status.PAUSED):
         assert not may_become(Status.UNSUBSCRIBED, status)
         assert may_become(status, Status.UNSUBSCRIBED)
-        assert not may_sign_up_again(status, Channel.FORM)
     assert not may_become(Status.ACTIVE, Status.PENDING)
-    assert may_sign_up_again(Status.UNSUBSCRIBED, Channel.FORM)
-    assert not may_sign_up_again(Status.UNSUBSCRIBED, Channel.IMPORT)
-    assert not may_sign_up_again(Status.SUPPRESSED, Channel.FORM)

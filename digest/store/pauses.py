@@ -1,0 +1,53 @@
+"""Pauses that end by themselves: whose is over, and going on with them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import bindparam, select, text, update
+from sqlmodel import Session
+
+from digest.domain.subscribers import Status, Subscriber, SubscriberId
+from digest.store import subscribers
+from digest.store.tables import SubscriberRow, table
+
+CHUNK = 500
+
+_subscribers = table(SubscriberRow)
+# In the very words of the partial index ix_subscribers_resuming, or SQLite does not take it.
+_PAUSED = text("status = 'paused'")
+
+
+def over(session: Session, now: datetime) -> list[Subscriber]:
+    """The next chunk of subscribers whose pause is over, held for a change; those whom another
+    transaction holds are left.
+    """
+    query = select(_subscribers.c.id).where(_PAUSED, _subscribers.c.resume_at <= now)
+    chosen = query.order_by(_subscribers.c.resume_at).limit(CHUNK)
+    ids = session.scalars(chosen.with_for_update(key_share=True, skip_locked=True)).all()
+    return list(subscribers.by_ids(session, [SubscriberId(number) for number in ids]).values())
+
+
+def any_over(session: Session, now: datetime) -> bool:
+    """Whether anybody's pause is over."""
+    query = select(_subscribers.c.id).where(_PAUSED, _subscribers.c.resume_at <= now)
+    return session.execute(query.limit(1)).first() is not None
+
+
+def go_on(
+    session: Session, instants: Iterable[tuple[SubscriberId, datetime]], now: datetime
+) -> None:
+    """Make subscribers active, each with the instant of the next digest."""
+    values = [{"row_id": number, "instant": instant} for number, instant in instants]
+    if values:
+        row = _subscribers.c.id == bindparam("row_id")
+        written = (
+            update(_subscribers)
+            .where(row)
+            .values(
+                status=Status.ACTIVE.value,
+                next_digest_at=bindparam("instant"),
+                resume_at=None,
+                updated_at=now,
+            )
+        )
+        session.connection().execute(written, values)
