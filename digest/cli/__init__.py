@@ -17,6 +17,7 @@ from digest.cli import (
     feedback,
     fetch,
     interests,
+    invitations,
     papers,
     rank,
     send,
@@ -52,6 +53,7 @@ app.add_typer(papers.papers, name="papers")
 app.add_typer(interests.interests, name="interests")
 app.add_typer(subscribers.subscribers, name="subscribers")
 app.add_typer(feedback.feedback, name="feedback")
+app.add_typer(invitations.invitations, name="invitations")
 app.add_typer(dkim.dkim, name="dkim")
 app.command("preview")(send.preview)
 app.command("backtest")(backtest.backtest)
