@@ -62,8 +62,7 @@ def preview(request: Request) -> Response:
     found = preview_of(desk, fields.interests)
     status = 422 if found.wrong else 200
     if query.has("fragment"):
-        context: Mapping[str, object] = {"preview": found, "ready": desk.window.ready}
-        return desk.pages.response("_preview.html", status, **context)
+        return desk.pages.response("_preview.html", status, preview=found, ready=desk.window.ready)
     return _page(desk, fields, status, found=found)
 
 

@@ -1,9 +1,11 @@
 """The link of the confirmation mail: it shows a button, and the button alone confirms."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from digest.domain.interests import interest
 from digest.domain.schedule import Schedule
@@ -19,13 +21,21 @@ from digest.mail.tokens import Purpose
 from digest.services import subscribe
 from digest.services.mailroom import CONFIRM_DAYS
 from digest.store import subscribers
-from digest.store.database import reading, transaction
+from digest.store.database import open_engine, reading, transaction
 from digest.store.tables import DeliveryRow, table
-from digest.web import assets, confirm
+from digest.web import assets, confirm, home
 from digest.web.desk import Desk
-from tests.web.building import Browser, Clock
+from tests.web.building import Browser, Clock, a_desk
 
 EMAIL = "ada@lab.example"
+
+
+@pytest.fixture
+def engine(sqlite_url: str) -> Iterator[Engine]:
+    """What is tried here is the pages: the store's own tests go through both engines."""
+    opened = open_engine(sqlite_url)
+    yield opened
+    opened.dispose()
 
 
 @pytest.fixture
@@ -188,3 +198,20 @@ def test_who_was_erased_leaves_a_link_that_leads_nowhere(
     for reply in (browser.get(path), browser.post(path)):
         assert reply.status_code == 410
         assert EMAIL not in reply.text
+
+
+@pytest.mark.postgres
+def test_it_is_the_same_on_postgresql(postgres_url: str, tmp_path: Path) -> None:
+    engine = open_engine(postgres_url)
+    desk = a_desk(engine, Clock(), tmp_path)
+    with transaction(engine) as session:
+        person = subscribe.subscribe(
+            session, EMAIL, channel=Channel.FORM, now=desk.clock(), keys=desk.keys
+        )
+    browser = Browser(desk, home, confirm, assets)
+    form = {"email": "eve@lab.example", "interests": "moss"}
+    assert browser.post("/subscribe", form).status_code == 200
+    assert browser.get(link(browser, person.id)).status_code == 200
+    assert browser.post(link(browser, person.id)).status_code == 200
+    assert status(desk, person.id) is Status.ACTIVE
+    engine.dispose()

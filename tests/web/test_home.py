@@ -1,6 +1,7 @@
 """The front page: what is seen before an address is given, what the form takes and gives back."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from digest.domain.schedule import Frequency
 from digest.mail.theme import Theme
 from digest.mail.tokens import Purpose
 from digest.services import invite
-from digest.store.database import reading, transaction
+from digest.store.database import open_engine, reading, transaction
 from digest.store.merge import merge_batch
 from digest.store.tables import table
 from digest.store.web_tables import SignUpRow
@@ -31,6 +32,14 @@ FORM = {
 }
 SCRIPTS = ("Kontinuität", "непрерывное обучение", "持续学习", "التعلم المستمر", "निरंतर सीखना")
 BIDI = "\u202eevil\u202c"
+
+
+@pytest.fixture
+def engine(sqlite_url: str) -> Iterator[Engine]:
+    """What is tried here is the pages: the store's own tests go through both engines."""
+    opened = open_engine(sqlite_url)
+    yield opened
+    opened.dispose()
 
 
 @pytest.fixture
