@@ -28,10 +28,13 @@ log = structlog.get_logger("digest.reports")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """What became of one request: how often which outcome, and what could not be handled."""
+    """What became of one request: how often which outcome, how many events could not be read, and
+    how many we failed to handle, for which nothing was kept.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
-    problems: tuple[str, ...] = ()
+    unreadable: int = 0
+    failed: int = 0
 
 
 def take(
@@ -48,7 +51,7 @@ def take(
     again.
     """
     counts: Counter[str] = Counter({"ignored": reading.ignored} if reading.ignored else {})
-    problems = list(reading.problems)
+    failures: list[str] = []
     for report in reading.reports:
         try:
             with transaction(engine) as session:
@@ -56,13 +59,21 @@ def take(
         except StoreError:
             raise
         except Exception as exc:  # one event that nobody foresaw must not stop the others
-            problems.append(f"{report.key}: {type(exc).__name__}")
-            log.exception("report", provider=provider, key=report.key)
+            # the first line alone: SQLAlchemy puts the values, and so the address, below it
+            said = str(exc).partition("\n")[0][:200]
+            failures.append(f"{report.key}: {type(exc).__name__}: {said}")
             continue
         counts[done.outcome.value] += 1
-    if counts or problems:
-        log.info("reports", provider=provider, problems=problems[:10], **counts)
-    return Taken(counts=counts, problems=tuple(problems))
+    taken = Taken(counts=counts, unreadable=len(reading.problems), failed=len(failures))
+    _tell(provider, taken, [*failures, *reading.problems])
+    return taken
+
+
+def _tell(provider: str, taken: Taken, problems: list[str]) -> None:
+    if problems:
+        log.error("reports", provider=provider, problems=problems[:10], **taken.counts)
+    elif taken.counts:
+        log.info("reports", provider=provider, **taken.counts)
 
 
 def _handled(session: Session, report: Report, means: Means, now: datetime) -> Done:

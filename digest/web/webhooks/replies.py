@@ -17,8 +17,13 @@ class Unproved(Exception):
 
 
 def handled(desk: Desk, provider: str, reading: Reading) -> Response:
-    """200 after what follows is committed. Lets StoreError through, which becomes 503."""
-    take(desk.engine, reading, means=desk.means, clock=desk.clock, provider=provider)
+    """200 after what follows is committed. Lets StoreError through, which becomes 503.
+
+    500 where we failed an event: it comes again then, and the others of its batch do nothing.
+    """
+    taken = take(desk.engine, reading, means=desk.means, clock=desk.clock, provider=provider)
+    if taken.failed:
+        return PlainTextResponse(f"{taken.failed} events failed: please send them again.\n", 500)
     return done()
 
 
