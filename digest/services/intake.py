@@ -6,7 +6,7 @@ left for the next time.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -49,7 +49,9 @@ _TAKEN = {MailKind.CONFIRM: Taken.CONFIRM, MailKind.ACCESS: Taken.REMIND}
 
 @dataclass(kw_only=True, slots=True)
 class _Case:
-    """One address: its newest sign-up, how it stands, and whether a mail may go to it."""
+    """One address: its newest sign-up, how it stands, whether a mail may go to it, and whether it
+    was somebody new.
+    """
 
     row: Waiting
     digest: str
@@ -57,6 +59,7 @@ class _Case:
     held: Suppression | None
     standing: Standing
     mailed: bool = False
+    joined: bool = False
 
     @property
     def answer(self) -> Answer:
@@ -178,7 +181,7 @@ def _write(session: Session, cases: dict[str, _Case], now: datetime) -> dict[str
         # not with every form that a stranger sends: what is told here dates bounces, too
         if case.mailed or before is None or before.status is not person.status:
             told.append(_evidence(case.row, person))
-        case.person = person
+        case.person, case.joined = person, before is None
     subscribers.save_many(session, saved, now)
     evidence.record(session, told)
     return {key: case for key, case in cases.items() if key not in missed}
@@ -229,13 +232,13 @@ def _evidence(row: Waiting, person: Subscriber) -> Evidence:
     )
 
 
-def _mail(session: Session, cases: Iterable[_Case], keys: Keys, now: datetime) -> Counter[Taken]:
+def _mail(session: Session, cases: Collection[_Case], keys: Keys, now: datetime) -> Counter[Taken]:
     """Queue the mails, but for who has the same one still before them; how many of which."""
     wanted = [
         (case.person.id, _KINDS[case.answer]) for case in cases if case.mailed and case.person
     ]
-    ids = [number for number, _ in wanted]
-    there = outbox.waiting_for_mail(session, ids, list(_KINDS.values())) if ids else set()
+    known = [case.person.id for case in cases if case.mailed and case.person and not case.joined]
+    there = outbox.waiting_for_mail(session, known, list(_TAKEN)) if known else set()
     fresh = [(number, kind) for number, kind in wanted if (number, kind) not in there]
     letters = [letter(kind, number, now, keys) for number, kind in fresh]
     outbox.enqueue_mails(session, letters, now)

@@ -72,11 +72,14 @@ class TakenIn:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Batch:
-    """One transaction's part; `last` is the last id that was looked at, None where none was."""
+    """One transaction's part: `last` is the last id that was looked at, `full` says that more may
+    follow.
+    """
 
-    counts: Counter[Taken]
-    left: int
-    last: int | None
+    counts: Counter[Taken] = field(default_factory=Counter)
+    left: int = 0
+    last: int = 0
+    full: bool = False
 
 
 def receive(engine: Engine, sign_up: SignUp, *, limits: VisitLimits, now: datetime) -> None:
@@ -132,13 +135,20 @@ def take_in(
     """
     with reading(engine) as session:
         is_waiting = signups.any_waits(session)
+    if is_waiting:
+        return _all(engine, keys, now, limit, stop)
+    _prune(engine, now)
+    return TakenIn()
+
+
+def _prune(engine: Engine, now: datetime) -> None:
+    """Forget counts and dates that hold nobody back any more, when there is nothing else to do."""
+    with reading(engine) as session:
         is_stale = visits.has_stale(session, now) or asked_mails.has_stale(session, now)
-    done = _all(engine, keys, now, limit, stop) if is_waiting else TakenIn()
     if is_stale:
         with transaction(engine) as session:
             visits.prune(session, now)
             asked_mails.prune(session, now)
-    return done
 
 
 def _all(
@@ -158,10 +168,10 @@ def _all(
                 continue
             log.exception("sign-up dropped")
             batch = _drop(engine, after)
-        if batch.last is None:
-            break
         counts += batch.counts
         left, after, singly = left + batch.left, batch.last, max(0, singly - 1)
+        if not batch.full:
+            break
     return TakenIn(counts=dict(counts), left=left)
 
 
@@ -169,13 +179,15 @@ def _take(engine: Engine, keys: Keys, now: datetime, after: int, most: int) -> _
     with transaction(engine) as session:
         found = signups.claim(session, after, most)
         if found.last is None:
-            return _Batch(counts=Counter(), left=0, last=None)
+            return _Batch()
         acted = act(session, found.good, keys, now)
         signups.remove(session, [*acted.done, *found.bad])
     for number, why in found.bad.items():
         log.error("sign-up dropped", id=number, error=str(why))
     counts = acted.counts + Counter({Taken.DROPPED: len(found.bad)})
-    return _Batch(counts=counts, left=len(found.good) - len(acted.done), last=found.last)
+    seen = len(found.good) + len(found.bad)
+    left = len(found.good) - len(acted.done)
+    return _Batch(counts=counts, left=left, last=found.last, full=seen == most)
 
 
 def _drop(engine: Engine, after: int) -> _Batch:
@@ -183,4 +195,5 @@ def _drop(engine: Engine, after: int) -> _Batch:
         found = signups.claim(session, after, 1)
         signups.remove(session, [*found.bad, *(row.id for row in found.good)])
     dropped = len(found.bad) + len(found.good)
-    return _Batch(counts=Counter({Taken.DROPPED: dropped}), left=0, last=found.last)
+    counts = Counter({Taken.DROPPED: dropped})
+    return _Batch(counts=counts, last=found.last or after, full=dropped > 0)

@@ -6,18 +6,28 @@ Whoever types it in, and whatever they ask for; known is the address by its keye
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import Executable, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from digest.store.papers import chunks
+from digest.store.prepared import POSTGRESQL, prepared
 from digest.store.tables import AskedMailRow, table
 
 DAY = timedelta(hours=24)
 KEPT = 2 * DAY  # for longer than it matters, lest a fast clock delete it
-CHUNK = 1_000
 
 _asked = table(AskedMailRow)
+
+
+@prepared
+def _granted(dialect: str) -> Executable:
+    made = (postgresql if dialect == POSTGRESQL else sqlite).insert(_asked)
+    statement: Executable = made.on_conflict_do_update(
+        index_elements=[_asked.c.address_hash],
+        set_={"asked_at": made.excluded.asked_at},
+        where=_asked.c.asked_at <= bindparam("before", type_=_asked.c.asked_at.type),
+    ).returning(_asked.c.address_hash)
+    return statement
 
 
 def grant(session: Session, hashes: Iterable[str], now: datetime) -> set[str]:
@@ -25,17 +35,11 @@ def grant(session: Session, hashes: Iterable[str], now: datetime) -> set[str]:
 
     Of two transactions that ask for the same address one waits, and gets nothing.
     """
-    made = _insert(session)
-    statement = made.on_conflict_do_update(
-        index_elements=[_asked.c.address_hash],
-        set_={"asked_at": made.excluded.asked_at},
-        where=_asked.c.asked_at <= now - DAY,
-    ).returning(_asked.c.address_hash)
     granted: set[str] = set()
     # in one order everywhere, so that no two wait for each other in a circle
-    for chunk in chunks(sorted(set(hashes)), CHUNK):
-        rows = [{"address_hash": one, "asked_at": now} for one in chunk]
-        granted.update(session.scalars(statement.values(rows)))
+    for one in sorted(set(hashes)):
+        values = {"address_hash": one, "asked_at": now, "before": now - DAY}
+        granted.update(row.address_hash for row in _granted(session).rows(session, values))
     return granted
 
 
@@ -58,9 +62,3 @@ def has_stale(session: Session, now: datetime) -> bool:
 def prune(session: Session, now: datetime) -> None:
     """Forget what holds nobody back any more."""
     session.execute(delete(_asked).where(_asked.c.asked_at < now - KEPT))
-
-
-def _insert(session: Session) -> postgresql.Insert | sqlite.Insert:
-    if session.get_bind().dialect.name == "postgresql":
-        return postgresql.insert(_asked)
-    return sqlite.insert(_asked)

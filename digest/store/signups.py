@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, bindparam, delete, insert, select
+from sqlalchemy import Executable, RowMapping, bindparam, delete, insert, select
 from sqlmodel import Session
 
 from digest.domain.interests import Interest, InterestKind
 from digest.domain.schedule import Frequency, Schedule
 from digest.domain.subscribers import EmptyDay, Preferences, address_key
 from digest.errors import InvalidInput
+from digest.store.prepared import prepared
 from digest.store.tables import SignUpRow, SubscriberRow, table
 
 _sign_ups = table(SignUpRow)
 _subscribers = table(SubscriberRow)
 
-_ADD = insert(_sign_ups)
 _NEXT = (
     select(_sign_ups)
     .where(_sign_ups.c.id > bindparam("after"))
@@ -26,12 +26,19 @@ _NEXT = (
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
+_ANY = select(_sign_ups.c.id).limit(1)
 _REMOVE = delete(_sign_ups).where(_sign_ups.c.id.in_(bindparam("ids", expanding=True)))
 _HOLD = (
     select(_subscribers.c.email_key)
     .where(_subscribers.c.email_key.in_(bindparam("keys", expanding=True)))
     .with_for_update(key_share=True, skip_locked=True)
 )
+
+
+@prepared
+def _added(_dialect: str) -> Executable:
+    names = ("email", "choices", "consent", "invitation_id", "received_at")
+    return insert(_sign_ups).values({name: bindparam(name) for name in names})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,12 +88,12 @@ def add(
         "invitation_id": invitation_id,
         "received_at": now,
     }
-    session.execute(_ADD, row)
+    _added(session).run(session, row)
 
 
 def any_waits(session: Session) -> bool:
     """Whether any sign-up waits."""
-    return session.execute(select(_sign_ups.c.id).limit(1)).first() is not None
+    return session.execute(_ANY).first() is not None
 
 
 def claim(session: Session, after_id: int, most: int) -> Claim:

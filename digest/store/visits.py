@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from sqlalchemy import delete, select
+from sqlalchemy import Executable, delete, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from digest.errors import TooMany
+from digest.store.prepared import POSTGRESQL, prepared
 from digest.store.tables import VisitRow, table
 
 HOUR_S = 3_600
@@ -17,6 +18,16 @@ KEPT = timedelta(hours=2)  # for longer than they matter, lest a fast clock dele
 
 _visits = table(VisitRow)
 _EVERYBODY = "all"
+
+
+@prepared
+def _counted(dialect: str) -> Executable:
+    made = (postgresql if dialect == POSTGRESQL else sqlite).insert(_visits)
+    statement: Executable = made.on_conflict_do_update(
+        index_elements=[_visits.c.scope, _visits.c.opens_at],
+        set_={"used": _visits.c.used + literal_column("1")},
+    ).returning(_visits.c.used)
+    return statement
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,16 +53,11 @@ def visit(session: Session, network: str, limits: VisitLimits, now: datetime) ->
         return
     second = int(now.timestamp())
     opens_at = second - second % HOUR_S
-    dialect = session.get_bind().dialect.name
-    made = (postgresql if dialect == "postgresql" else sqlite).insert(_visits)
-    counted = made.on_conflict_do_update(
-        index_elements=[_visits.c.scope, _visits.c.opens_at],
-        set_={"used": _visits.c.used + 1},
-    ).returning(_visits.c.scope, _visits.c.used)
     # in one order everywhere, so that no two wait for each other in a circle
-    rows = [{"scope": scope, "opens_at": opens_at, "used": 1} for scope in sorted(allowed)]
-    if any(used > allowed[scope] for scope, used in session.execute(counted.values(rows))):
-        raise TooMany(opens_at + HOUR_S - second)
+    for scope in sorted(allowed):
+        counted = _counted(session).rows(session, {"scope": scope, "opens_at": opens_at, "used": 1})
+        if counted[0].used > allowed[scope]:
+            raise TooMany(opens_at + HOUR_S - second)
 
 
 def has_stale(session: Session, now: datetime) -> bool:
