@@ -84,6 +84,10 @@ class Site:
         """Where a new address is confirmed."""
         return self._page("change-address", token)
 
+    def archive(self) -> str | None:
+        """Where earlier editions are."""
+        return f"{self.url}/archive" if self.url else None
+
     def reading(self, token: str, day: date) -> str | None:
         """The digest of that local date in the browser."""
         page = self._page("digests", token)

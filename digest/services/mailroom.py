@@ -261,7 +261,7 @@ class Mailroom:
             name=identity.name,
             help=manage.preferences_url or owner,
             owner=owner,
-            archive=self._site.url,
+            archive=self._site.archive(),
         )
 
 

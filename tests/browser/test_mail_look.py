@@ -13,15 +13,24 @@ import pytest
 
 from digest.domain.papers import Links
 from digest.domain.schedule import Schedule
+from digest.domain.subscribers import Status
 from digest.mail.render import Renderer
 from digest.mail.theme import Theme
-from digest.mail.views import confirm_view, frame_of, welcome_view
+from digest.mail.views import (
+    access_view,
+    change_address_view,
+    confirm_view,
+    frame_for_stranger,
+    frame_of,
+    welcome_view,
+)
 from tests.builders import a_paper, a_subscriber
 from tests.mail.mails import IDENTITY, MANAGE, SITE, a_digest_view, a_reason, a_rich_paper
 
 pytestmark = pytest.mark.browser
 
-KINDS = ("digest", "confirm", "welcome")
+KINDS = ("digest", "confirm", "welcome", "access", "change_address")
+H2S = {"digest": 5, "welcome": 0}
 WIDTHS = (320, 375, 700)
 SCHEMES = ("light", "dark")
 THUMB = 44  # CSS px; WCAG 2.2, 2.5.5
@@ -82,9 +91,17 @@ def mail(kind: str, theme: str = "default") -> str:
     )
     calm = a_digest_view(a_rich_paper(5), reason=a_reason(rising=False)).papers
     views = {
-        "digest": replace(digest, frame=frame, papers=digest.papers + calm),
+        "digest": replace(
+            digest, frame=frame, papers=digest.papers + calm, reading_url=f"{SITE}/digests/r/d"
+        ),
         "confirm": confirm_view(frame, confirm_url=f"{SITE}/confirm/" + "t" * 120, valid_days=7),
         "welcome": welcome_view(frame, Schedule(), datetime(2026, 3, 13, 8, tzinfo=UTC)),
+        "access": access_view(frame, Status.PAUSED),
+        "change_address": change_address_view(
+            frame_for_stranger(subscriber.email, identity),
+            change_url=f"{SITE}/change-address/" + "t" * 120,
+            valid_days=2,
+        ),
     }
     return Renderer(theme=THEMES[theme]).render(views[kind]).html or ""
 
@@ -224,7 +241,7 @@ def test_headings_are_in_order_and_nothing_is_a_picture(
     headings = tab.evaluate(HEADINGS)
     assert headings[0] == "H1"
     assert set(headings[1:]) <= {"H2"}
-    assert headings.count("H2") == {"digest": 5, "confirm": 1, "welcome": 0}[kind]
+    assert headings.count("H2") == H2S.get(kind, 1)
     assert tab.evaluate(PICTURES) == 0
 
 

@@ -71,6 +71,7 @@ def a_digest_view(
     considered: int | None = 212,
     site: Site = OUR_SITE,
     voting: str | None = None,
+    reading_url: str | None = None,
 ) -> DigestView:
     shown = papers or (a_rich_paper(),)
     digest = Digest(
@@ -81,7 +82,15 @@ def a_digest_view(
     reader = subscriber or a_subscriber("ada@example.com", "continual learning")
     frame = frame_of(reader, IDENTITY, manage)
     by_id: dict[PaperId, Paper] = {paper.id: paper for paper in shown}
-    return digest_view(digest, by_id, frame, site=site, considered=considered, voting=voting)
+    return digest_view(
+        digest,
+        by_id,
+        frame,
+        site=site,
+        considered=considered,
+        voting=voting,
+        reading_url=reading_url,
+    )
 
 
 class Seen(HTMLParser):

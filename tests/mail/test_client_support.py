@@ -16,8 +16,16 @@ from pathlib import Path
 import pytest
 
 from digest.domain.schedule import Schedule
+from digest.domain.subscribers import Status
 from digest.mail.render import Renderer
-from digest.mail.views import confirm_view, frame_of, welcome_view
+from digest.mail.views import (
+    access_view,
+    change_address_view,
+    confirm_view,
+    frame_for_stranger,
+    frame_of,
+    welcome_view,
+)
 from tests.builders import a_paper, a_subscriber
 from tests.mail.mails import IDENTITY, MANAGE, SITE, a_digest_view, a_reason, a_rich_paper
 
@@ -25,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ["gmail.*", "outlook.*", "apple-mail.*", "yahoo.*"]
-KINDS = ("digest", "confirm", "welcome")
+KINDS = ("digest", "confirm", "welcome", "access", "change_address")
 
 # What some of these programs do not know, or know in part, and why the mail stays good without it.
 # A feature that is not here fails the test, and so does an entry that is no longer needed.
@@ -36,7 +44,6 @@ KNOWN = {
     "display:none": "only the preheader: 1 px high there, and mso-hide in Outlook",
     "overflow": "only the preheader, which is 1 px text of the ground's colour",
     "float": "the votes follow the links on the left instead of standing on the right",
-    "white-space": "the links beside the date may stand one below the other",
     "border-radius": "corners are square",
     "word-break": "an address longer than the line is cut by the program or widens the column",
     "aria-hidden attribute": "a screen reader reads the preheader, which is a sentence",
@@ -127,9 +134,18 @@ def mails() -> dict[str, str]:
         a_paper("Tides", number=3),
     )
     views = {
-        "digest": a_digest_view(*papers, voting=f"{SITE}/feedback/f.t.s/"),
+        "digest": replace(
+            a_digest_view(*papers, voting=f"{SITE}/feedback/f.t.s/"),
+            reading_url=f"{SITE}/digests/r.t.s/2026-03-12",
+        ),
         "confirm": confirm_view(frame, confirm_url=f"{SITE}/confirm/c.t.s", valid_days=7),
         "welcome": welcome_view(frame, Schedule(), datetime(2026, 3, 13, 8, tzinfo=UTC)),
+        "access": access_view(frame, Status.ACTIVE),
+        "change_address": change_address_view(
+            frame_for_stranger("ada@example.net", IDENTITY),
+            change_url=f"{SITE}/change-address/c.t.s",
+            valid_days=2,
+        ),
     }
     return {name: Renderer().render(view).html or "" for name, view in views.items()}
 

@@ -39,6 +39,7 @@ from tests.mail.mails import (
     IDENTITY,
     MANAGE,
     OUR_SITE,
+    SITE,
     a_digest_view,
     a_pick,
     a_reason,
@@ -132,6 +133,7 @@ def digests(draw: st.DrawFn) -> DigestView:
         site=OUR_SITE,
         considered=draw(st.none() | st.integers(0, 300)),
         voting=draw(st.sampled_from([None, VOTES])),
+        reading_url=draw(st.sampled_from([None, f"{SITE}/digests/r.t.s/2026-03-12"])),
     )
 
 
@@ -146,10 +148,13 @@ def test_a_digest_of_fragments_says_what_its_templates_print(view: DigestView) -
 
 @given(digests())
 def test_whoever_shares_a_form_gets_their_own_words(view: DigestView) -> None:
-    other = replace(view, frame=replace(view.frame, recipient="somebody.else@example.net"))
+    theirs = view.reading_url and f"{SITE}/digests/somebody.else/2026-03-12"
+    frame = replace(view.frame, recipient="somebody.else@example.net")
+    other = replace(view, frame=frame, reading_url=theirs)
     for one in (view, other, view):
         rendered = RENDERER.render(one)
         assert one.frame.recipient in rendered.text
+        assert (one.reading_url or "") in rendered.text
         assert (rendered.html, rendered.text) == printed(one)
 
 

@@ -12,7 +12,7 @@ from digest.domain.digests import Digest, Reason, Taste, Where
 from digest.domain.interests import Interest, InterestKind, interest
 from digest.domain.papers import Links
 from digest.domain.schedule import Frequency, Schedule
-from digest.domain.subscribers import Preferences
+from digest.domain.subscribers import Preferences, Status
 from digest.errors import ConfigError, TemplateError
 from digest.mail.entries import joined
 from digest.mail.links import Site
@@ -20,8 +20,11 @@ from digest.mail.render import HTML_MOST, Rendered, Renderer
 from digest.mail.views import (
     DigestView,
     Manage,
+    access_view,
+    change_address_view,
     confirm_view,
     digest_view,
+    frame_for_stranger,
     frame_of,
     welcome_view,
 )
@@ -79,11 +82,12 @@ def test_a_digest_says_all_that_is_known_of_a_paper() -> None:
 
 
 def test_text_and_html_hold_the_same_links() -> None:
-    rendered = render(a_digest_view(a_rich_paper(1), a_rich_paper(2)))
+    link = f"{SITE}/digests/r.t.s/2026-03-12"
+    rendered = render(a_digest_view(a_rich_paper(1), a_rich_paper(2), reading_url=link))
     in_text = set(re.findall(r"(?:https?|mailto):\S+", rendered.text))
     in_html = set(html_of(rendered).links())
     assert in_html <= in_text
-    assert f"{SITE}/unsubscribe/u.t.s" in in_html
+    assert {f"{SITE}/unsubscribe/u.t.s", link} <= in_html
     assert {"https://example.org/1.pdf", "https://example.org/2.pdf"} <= in_html
 
 
@@ -249,6 +253,56 @@ def test_the_confirmation_has_one_button_and_no_way_to_unsubscribe() -> None:
     assert "Your interests: tides" in flat(rendered.text)
 
 
+def test_a_link_into_the_browser_that_may_not_stand_in_a_mail_is_left_out() -> None:
+    rendered = render(a_digest_view(reading_url="javascript:alert(1)"))
+    assert "javascript" not in rendered.text + (rendered.html or "")
+    assert "View in browser" not in rendered.text
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_the_mail_with_the_link_to_the_settings_says_what_is_set(paused: bool) -> None:
+    status = Status.PAUSED if paused else Status.ACTIVE
+    reader = a_subscriber("ada@example.com", "tides", status=status)
+    rendered = RENDERER.render(access_view(frame_of(reader, IDENTITY, MANAGE), status))
+    for text in (flat(rendered.text), html_of(rendered).text):
+        assert "a digest every day at 08:00 (UTC)" in text
+        assert "Your interests: tides" in text
+        assert ("paused" in text) is paused
+    assert f"{SITE}/preferences/p.t.s" in rendered.text
+    assert set(html_of(rendered).links()) == {MANAGE.preferences_url, MANAGE.unsubscribe_url}
+
+
+def test_the_mail_about_the_settings_reads_well_without_a_site() -> None:
+    frame = frame_of(a_subscriber("ada@example.com"), IDENTITY, NO_SITE)
+    rendered = RENDERER.render(access_view(frame, Status.ACTIVE))
+    assert html_of(rendered).links() == [MANAGE.unsubscribe_mailto]
+    assert "To change your interests, reply to this mail." in flat(rendered.text)
+
+
+def test_a_new_address_gets_one_button_and_no_other_way() -> None:
+    frame = frame_for_stranger("ada@new.example", IDENTITY)
+    link = f"{SITE}/change-address/c.t.s"
+    rendered = RENDERER.render(change_address_view(frame, change_url=link, valid_days=2))
+    assert set(html_of(rendered).links()) == {link}
+    assert link in rendered.text
+    for text in (flat(rendered.text), html_of(rendered).text):
+        assert "wants it to come to ada@new.example from now on" in text
+        assert "ends after 2 days" in text
+    without = RENDERER.render(change_address_view(frame, change_url=None, valid_days=None))
+    assert html_of(without).links() == []
+    assert "reply to this mail" in flat(without.text)
+
+
+@pytest.mark.parametrize("local", ['"><b>x</b>', "{{7*7}}", "a\u202eb"])
+def test_a_hostile_new_address_stays_words(local: str) -> None:
+    frame = frame_for_stranger(f"{local}@new.example", IDENTITY)
+    view = change_address_view(frame, change_url="data:text/html,x", valid_days=2)
+    rendered = RENDERER.render(view)
+    assert html_of(rendered).tags.count("b") == 2  # the address and, since there is no link, "yes"
+    assert "49" not in rendered.text
+    assert "data:" not in rendered.text + (rendered.html or "")
+
+
 def test_the_confirmation_reads_well_without_a_site() -> None:
     frame = frame_of(a_subscriber("ada@example.com"), IDENTITY, Manage())
     rendered = RENDERER.render(confirm_view(frame, confirm_url=None, valid_days=None))
@@ -393,6 +447,8 @@ def test_a_changed_part_may_ask_anything_of_the_words_too(tmp_path: Path, name: 
         ("digest/body.html", "<p>\n{% if %}\n</p>", 2),
         ("digest/body.txt", "a\nb\n{{ mail.no_such_thing }}", 3),
         ("confirm/body.html", "<p>\n\n{{ nobody }}</p>", 3),
+        ("access/body.txt", "a\n{{ mail.nothing }}", 2),
+        ("change_address/subject.txt", "\n{{ nobody }}", 2),
         ("welcome/subject.txt", "{% for x in mail %}", 1),
         ("digest/subject.txt", "{{ 1 / 0 }}", 1),
     ],

@@ -16,8 +16,8 @@ from digest.domain.deliveries import DeliveryId, MailKind
 from digest.domain.digests import Digest
 from digest.domain.feedback import Opinion
 from digest.domain.papers import Paper
-from digest.domain.subscribers import MOST_PAPERS, Preferences
-from digest.errors import ConfigError, NotFound
+from digest.domain.subscribers import MOST_PAPERS, Preferences, Status
+from digest.errors import ConfigError, MailError, NotFound
 from digest.mail.links import Site
 from digest.mail.render import Renderer
 from digest.mail.tokens import Purpose, Tokens
@@ -118,7 +118,7 @@ def test_a_digest_carries_what_bulk_senders_must_say() -> None:
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert mail["List-Help"] == f"<https://papers.example/preferences/{change}>"
     assert mail["List-Owner"] == "<mailto:digest@papers.example>"
-    assert mail["List-Archive"] == "<https://papers.example>"
+    assert mail["List-Archive"] == "<https://papers.example/archive>"
     assert mail["List-Post"] == "NO"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Precedence"] is None
@@ -149,6 +149,18 @@ def test_without_a_site_there_is_no_archive_no_one_click_and_no_vote() -> None:
     assert mail["List-Unsubscribe"].startswith("<mailto:")
     assert mail["List-Help"] == "<mailto:digest@papers.example>"
     assert "/feedback/" not in str(mail)
+    assert "/digests/" not in str(mail)
+
+
+def test_a_digest_can_be_read_in_the_browser_by_this_reader() -> None:
+    papers = [a_rich_paper(1), a_rich_paper(2)]
+    rendered = a_room().mail(an_order(papers), {paper.id: paper for paper in papers}).rendered
+    token = TOKENS.sign(Purpose.READING, "7", AT)
+    link = f"https://papers.example/digests/{token}/2026-03-12"
+    assert TOKENS.read(Purpose.READING, token, AT) == "7"
+    for body in (rendered.text, rendered.html or ""):
+        assert body.count(link) == 1
+        assert body.index(link) < body.rindex("Tidepool 2")
 
 
 def test_each_paper_can_be_voted_on_by_links_of_this_reader() -> None:
@@ -162,7 +174,7 @@ def test_each_paper_can_be_voted_on_by_links_of_this_reader() -> None:
     assert f"{SITE.feedback(token, papers[1].id, Opinion.LESS)}" in rendered.text
 
 
-@pytest.mark.parametrize("kind", [MailKind.CONFIRM, MailKind.WELCOME])
+@pytest.mark.parametrize("kind", [MailKind.CONFIRM, MailKind.WELCOME, MailKind.ACCESS])
 def test_every_kind_of_mail_can_be_left_by_one_click(kind: MailKind) -> None:
     mail = parsed(mail_of(a_room(), an_order([], kind=kind, digest=None, token="t"), []))
     assert mail["List-Unsubscribe"].startswith("<https://papers.example/unsubscribe/")
@@ -170,6 +182,54 @@ def test_every_kind_of_mail_can_be_left_by_one_click(kind: MailKind) -> None:
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Feedback-ID"].startswith(f"20260312:{kind.value}:")
     assert "/feedback/" not in str(mail)
+
+
+def test_the_link_to_the_settings_is_the_readers_own() -> None:
+    order = an_order([], kind=MailKind.ACCESS, digest=None, token="t")
+    rendered = a_room().mail(order, {}).rendered
+    link = f"https://papers.example/preferences/{TOKENS.sign(Purpose.PREFERENCES, '7', AT)}"
+    assert rendered.subject == "Your settings: Trending papers, by mail"
+    for body in (rendered.text, rendered.html or ""):
+        assert link in body
+        assert "continual learning" in body
+        assert "paused" not in body
+    paused = replace(order, subscriber=a_subscriber(number=7, status=Status.PAUSED))
+    assert "paused at present" in " ".join(a_room().mail(paused, {}).rendered.text.split())
+
+
+def a_change(**changes: Any) -> Order:
+    """A change of address of Ada's to another."""
+    values = {"kind": MailKind.CHANGE_ADDRESS, "digest": None, "token": "0123456789abcdef.20260312"}
+    return an_order([], **values | {"recipient": "ada@new.example"} | changes)
+
+
+def test_a_new_address_is_asked_and_told_nothing_of_who_wants_it() -> None:
+    content = mail_of(a_room(), a_change(), [])
+    mail = parsed(content)
+    assert mail["To"] == "ada@new.example"
+    assert mail["List-Help"] == mail["List-Owner"] == "<mailto:digest@papers.example>"
+    assert mail["List-Unsubscribe"] is None
+    assert mail["List-Unsubscribe-Post"] is None
+    assert mail["Feedback-ID"].startswith("20260312:change_address:")
+    token = TOKENS.sign(Purpose.CHANGE_ADDRESS, "7:0123456789abcdef", AT)
+    rendered = a_room().mail(a_change(), {}).rendered
+    for body in (rendered.text, rendered.html or ""):
+        assert f"https://papers.example/change-address/{token}" in body
+        assert "ends after 2 days" in " ".join(body.split())
+        for secret in ("ada@example.com", "continual learning", "08:00", "/preferences/"):
+            assert secret not in body
+        assert "/unsubscribe/" not in body
+
+
+def test_a_new_address_is_asked_without_a_site_too() -> None:
+    mail = parsed(mail_of(a_room(site=Site()), a_change(), []))
+    assert "reply to this mail" in " ".join(str(mail.get_body(("plain",))).split())
+    assert "http" not in str(mail)
+
+
+def test_there_is_no_mail_of_a_kind_that_goes_to_nobody_here() -> None:
+    with pytest.raises(MailError, match="alert"):
+        mail_of(a_room(), an_order([], kind=MailKind.ALERT, digest=None), [])
 
 
 def test_readers_of_text_get_a_single_part() -> None:
