@@ -62,9 +62,9 @@ def confirm(
     change that was replaced or taken back, or for an address that cannot be had any more.
     """
     person = subscribers.by_id(session, subscriber_id, lock=True)
-    if token == address_mark(keys.hash_of(person.email)):
-        return person
     change = waiting_for(session, person.id, now)
+    if change is None and token == address_mark(keys.hash_of(person.email)):
+        return person
     if change is None or change.token != token or person.status not in _READERS:
         raise Refused("this change of address is over: ask for it anew on your settings page")
     if not _is_free(session, person, change.email, keys.hash_of(change.email)):

@@ -362,11 +362,15 @@ def test_an_erased_subscriber_is_not_mailed_and_leaves_no_words(session):
         (MailKind.CONFIRM, Status.ACTIVE, Start.CANCELLED),
         (MailKind.WELCOME, Status.ACTIVE, Start.BEGUN),
         (MailKind.WELCOME, Status.PENDING, Start.CANCELLED),
+        (MailKind.WELCOME, Status.PAUSED, Start.CANCELLED),
+        (MailKind.ACCESS, Status.ACTIVE, Start.BEGUN),
+        (MailKind.ACCESS, Status.PAUSED, Start.BEGUN),
+        (MailKind.ACCESS, Status.PENDING, Start.BEGUN),
+        (MailKind.ACCESS, Status.UNSUBSCRIBED, Start.CANCELLED),
+        (MailKind.ACCESS, Status.SUPPRESSED, Start.CANCELLED),
     ],
 )
-def test_a_confirmation_goes_to_the_pending_and_a_welcome_to_the_active(
-    session, kind, status, start
-):
+def test_each_kind_of_mail_goes_to_those_whose_status_it_fits(session, kind, status, start):
     ada = a_person(session, status=status)
     outbox.enqueue_mail(session, kind, ada.id, "t", message_id="<c@x>", now=NOON)
     (it,) = claim(session)
