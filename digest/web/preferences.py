@@ -16,7 +16,8 @@ from digest.errors import Refused
 from digest.mail.tokens import Purpose
 from digest.mail.views import day_words, schedule_words
 from digest.services import selfcare, subscribe
-from digest.services.window import Shown
+from digest.services.pauses import PAUSE_MOST
+from digest.services.shown import Shown
 from digest.web.forms import form_of
 from digest.web.holders import CHANNEL, Holder, held
 from digest.web.wishes import Sheet, Wishes, read, sheet_of
@@ -133,7 +134,7 @@ def page(holder: Holder, view: View) -> Response:
         next_at=_next_words(person),
         resumes_on=_resumes_words(person),
         first_pause=today + timedelta(days=1),
-        last_pause=today + subscribe.PAUSE_MOST,
+        last_pause=today + PAUSE_MOST,
         zones=choices(sheet.values["timezone"]),
         weekdays=WEEKDAYS,
         thresholds=thresholds(sheet.values["threshold"]),
