@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from traceback import extract_tb
 
 import structlog
 from sqlalchemy import Engine
@@ -162,12 +163,11 @@ def _all(
             batch = _take(engine, keys, now, after, most)
         except StoreError:
             raise
-        except Exception:  # one row that nobody foresaw must not stop those behind it
+        except Exception as exc:  # one row that nobody foresaw must not stop those behind it
             if most > 1:
                 singly = most
                 continue
-            log.exception("sign-up dropped")
-            batch = _drop(engine, after)
+            batch = _drop(engine, after, exc)
         counts += batch.counts
         left, after, singly = left + batch.left, batch.last, max(0, singly - 1)
         if not batch.full:
@@ -190,10 +190,13 @@ def _take(engine: Engine, keys: Keys, now: datetime, after: int, most: int) -> _
     return _Batch(counts=counts, left=left, last=found.last, full=seen == most)
 
 
-def _drop(engine: Engine, after: int) -> _Batch:
+def _drop(engine: Engine, after: int, exc: Exception) -> _Batch:
     with transaction(engine) as session:
         found = signups.claim(session, after, 1)
-        signups.remove(session, [*found.bad, *(row.id for row in found.good)])
-    dropped = len(found.bad) + len(found.good)
-    counts = Counter({Taken.DROPPED: dropped})
-    return _Batch(counts=counts, last=found.last or after, full=dropped > 0)
+        ids = [*found.bad, *(row.id for row in found.good)]
+        signups.remove(session, ids)
+    # no trace, no text: both may hold the address
+    at = extract_tb(exc.__traceback__)[-1]
+    log.error("sign-up dropped", ids=ids, error=type(exc).__name__, at=f"{at.name}:{at.lineno}")
+    counts = Counter({Taken.DROPPED: len(ids)})
+    return _Batch(counts=counts, last=found.last or after, full=bool(ids))

@@ -1,6 +1,7 @@
 """The ways into and out of a subscription, with their evidence and their mark on the ledger."""
 
-from datetime import date, timedelta
+import json
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -20,7 +21,8 @@ from digest.errors import InvalidInput, NotFound, Refused
 from digest.services import subscribe as desk
 from digest.services.subscribe import Keys
 from digest.store import ledger, ledger_read, outbox, subscribers, suppressions, turns
-from digest.store.tables import metadata
+from digest.store.database import transaction
+from digest.store.tables import ConsentEventRow, metadata, table
 from digest.store.turns import Sender, Start
 from tests.builders import NOON, some_interests
 
@@ -241,3 +243,133 @@ def test_a_suppressed_address_is_stopped_and_never_taken_again(session):
     assert (left.reason, left.email) == (SuppressionReason.COMPLAINT, None)
     with pytest.raises(Refused, match=r"suppressed \(complaint\)"):
         join(session, channel=FORM)
+
+
+TOKYO = Preferences(schedule=Schedule(timezone="Asia/Tokyo", hour=7))
+BACK_ON = date(2026, 3, 20)
+TOKYO_MIDNIGHT = datetime(2026, 3, 19, 15, tzinfo=UTC)  # where the 20th begins in Tokyo
+
+
+def pause(session, person, until=None, now=NOON):
+    return desk.pause(session, person.id, channel=LINK, now=now, until=until)
+
+
+def detail(session, person):
+    rows = table(ConsentEventRow)
+    query = select(rows.c.detail).where(rows.c.subscriber_id == person.id).order_by(rows.c.id)
+    return session.scalars(query).all()[-1]
+
+
+def test_a_pause_until_a_date_ends_with_that_date_where_they_live(engine):
+    with transaction(engine) as session:
+        ada = join(session, confirmed=True, preferences=TOKYO)
+        still = pause(session, ada, BACK_ON)
+        assert (still.status, still.resume_at) == (Status.PAUSED, TOKYO_MIDNIGHT)
+        assert subscribers.by_id(session, ada.id) == still
+        bob = pause(session, join(session, "bob@example.com", confirmed=True))
+    assert desk.resume_due(engine, TOKYO_MIDNIGHT - timedelta(seconds=1)) == 0
+    assert desk.resume_due(engine, TOKYO_MIDNIGHT) == 1
+    assert desk.resume_due(engine, TOKYO_MIDNIGHT) == 0
+    with transaction(engine) as session:
+        back = subscribers.by_id(session, ada.id)
+        assert (back.status, back.resume_at) == (Status.ACTIVE, None)
+        assert back.next_digest_at == TOKYO_MIDNIGHT + timedelta(hours=7)
+        assert events(session, ada)[-1] is ConsentEvent.RESUMED
+        assert "until" in detail(session, ada)
+        assert subscribers.by_id(session, bob.id).status is Status.PAUSED
+
+
+def test_another_date_or_none_replaces_the_end_of_a_pause(session):
+    ada = join(session, confirmed=True, preferences=TOKYO)
+    pause(session, ada, BACK_ON)
+    later = pause(session, ada, BACK_ON + timedelta(days=1))
+    assert later.resume_at == TOKYO_MIDNIGHT + timedelta(days=1)
+    assert pause(session, ada).resume_at is None
+    assert subscribers.by_id(session, ada.id).resume_at is None
+    assert events(session, ada).count(ConsentEvent.PAUSED) == 1
+
+
+@pytest.mark.parametrize(
+    "until", [date(2026, 3, 11), date(2026, 3, 12), date(2027, 3, 14), date.max]
+)
+def test_a_pause_ends_on_a_day_to_come_and_within_a_year(session, until):
+    ada = join(session, confirmed=True)
+    with pytest.raises(InvalidInput, match="from tomorrow to a year"):
+        pause(session, ada, until)
+    assert subscribers.by_id(session, ada.id).status is Status.ACTIVE
+
+
+@pytest.mark.parametrize("leave", [desk.resume, desk.unsubscribe])
+def test_whatever_else_ends_a_pause_takes_its_date_along(session, leave):
+    ada = join(session, confirmed=True)
+    pause(session, ada, BACK_ON)
+    assert leave(session, ada.id, channel=LINK, now=LATER).resume_at is None
+    assert subscribers.by_id(session, ada.id).resume_at is None
+
+
+def test_who_moves_while_pausing_is_back_on_the_same_date_there(session):
+    ada = join(session, confirmed=True, preferences=TOKYO)
+    pause(session, ada, BACK_ON)
+    moved = desk.edit(session, ada.id, preferences=Preferences(), now=LATER)
+    assert moved.resume_at == datetime(2026, 3, 20, tzinfo=UTC)
+    assert subscribers.by_id(session, ada.id) == moved
+
+
+def test_a_pause_does_not_stop_the_link_that_was_asked_for(session):
+    ada = join(session, confirmed=True)
+    desk.queue_mail(session, MailKind.ACCESS, ada.id, NOON, KEYS)
+    queue_digest(session, ada)
+    pause(session, ada)
+    assert sorted((kind.value, state.value) for kind, state, _ in mails(session)) == [
+        ("access", "queued"),
+        ("digest", "cancelled"),
+    ]
+    (mail,) = ledger.claim(session, "a", NOON, timedelta(seconds=30), 10)
+    assert begin(session, mail) is Start.BEGUN
+
+
+def test_an_opt_out_is_undone_by_the_persons_own_act(session):
+    ada = join_and_confirm(session)
+    desk.unsubscribe(session, ada.id, channel=LINK, now=NOON)
+    back = desk.undo(session, ada.id, now=LATER)
+    assert (back.status, back.next_digest_at) == (Status.ACTIVE, LATER)
+    assert subscribers.by_id(session, ada.id) == back
+    assert desk.undo(session, ada.id, now=LATER) == back
+    assert subscribers.consent_of(session, ada.id)[-1] == (
+        LATER,
+        ConsentEvent.RESUBSCRIBED,
+        LINK,
+    )
+
+
+def test_undoing_does_not_confirm_who_never_did(session):
+    ada = join(session, channel=FORM)
+    desk.unsubscribe(session, ada.id, channel=LINK, now=NOON)
+    assert desk.undo(session, ada.id, now=LATER).status is Status.PENDING
+    assert subscribers.by_id(session, ada.id).status is Status.PENDING
+
+
+def test_a_suppression_cannot_be_undone(session):
+    ada = join(session, confirmed=True)
+    desk.unsubscribe(session, ada.id, channel=LINK, now=NOON)
+    complaint = SuppressionReason.COMPLAINT
+    desk.suppress(session, ada.email, complaint, channel=Channel.MAIL, now=NOON, keys=KEYS)
+    with pytest.raises(Refused, match="is suppressed"):
+        desk.undo(session, ada.id, now=LATER)
+
+
+def test_why_somebody_left_stands_in_the_evidence_of_it(session):
+    ada = join(session, confirmed=True)
+    with pytest.raises(Refused, match="has not unsubscribed"):
+        desk.leave_reason(session, ada.id, "too many", NOON)
+    desk.unsubscribe(session, ada.id, channel=LINK, now=NOON)
+    desk.leave_reason(session, ada.id, " too\nmany <mails> ", LATER)
+    assert json.loads(detail(session, ada)) == {
+        "reason": "too many <mails>",
+        "told_at": "2026-03-12T13:00:00+00:00",
+    }
+    assert events(session, ada)[2:] == [ConsentEvent.UNSUBSCRIBED]
+    with pytest.raises(InvalidInput, match="at most 200"):
+        desk.leave_reason(session, ada.id, "x" * 201, LATER)
+    desk.leave_reason(session, ada.id, "", LATER)
+    assert not detail(session, ada)
