@@ -114,7 +114,7 @@ def preview_of(desk: Desk, text: str) -> Preview:
     try:
         interests = signup.parse_interests(text)
     except InvalidInput as exc:
-        return Preview(shown=Shown(), interests=text, wrong=joinform.sentence(exc))
+        return Preview(shown=Shown(), interests=text, wrong=joinform.about(exc))
     shown = desk.window.preview(interests, max_papers=desk.new_preferences.max_papers)
     return Preview(shown=shown, related=_related(desk, interests), interests=text)
 
@@ -172,6 +172,7 @@ def _page(
         status,
         typed=fields,
         errors=wrong,
+        sent=errors is not None,
         door=door or _door(desk, fields.invitation),
         preview=found,
         ready=desk.window.ready,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from digest.domain.interests import Interest
+from digest.domain.interests import Interest, InterestError
 from digest.domain.schedule import Frequency, Schedule, zone
 from digest.domain.subscribers import Preferences, address, ascii_domain
 from digest.errors import InvalidInput
@@ -15,6 +15,7 @@ FREQUENCIES = (
     (Frequency.WEEKDAYS, "Monday to Friday"),
     (Frequency.WEEKLY, "Once a week, on Monday"),
 )
+_SHOWN = 60
 _HOURS = frozenset(map(str, range(24)))
 
 
@@ -72,10 +73,14 @@ def read(fields: Typed, usual: Preferences, domains: Sequence[str]) -> Joiner | 
     return Joiner(email=email, interests=interests, preferences=replace(usual, schedule=schedule))
 
 
-def sentence(exc: InvalidInput) -> str:
-    """What an error says, as a sentence."""
+def about(exc: InvalidInput) -> str:
+    """What is wrong with the keywords, as a sentence: which one, and why."""
+    cause = exc.__cause__
+    if isinstance(cause, InterestError):
+        shown = cause.text if len(cause.text) <= _SHOWN else cause.text[:_SHOWN] + "…"
+        return f"“{shown}”: {cause.reason}."
     words = str(exc)
-    return words[:1].upper() + words[1:].rstrip(".") + "."
+    return words[:1].upper() + words[1:] + "."
 
 
 def _email(text: str, domains: Sequence[str], wrong: dict[str, str]) -> str:
@@ -97,7 +102,7 @@ def _interests(text: str, wrong: dict[str, str]) -> tuple[Interest, ...]:
     try:
         return parse_interests(text)
     except InvalidInput as exc:
-        wrong["interests"] = sentence(exc)
+        wrong["interests"] = about(exc)
         return ()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from digest.domain.papers import Attention, Links
 from digest.domain.subscribers import Status
 from digest.mail.tokens import Purpose
 from digest.store.database import open_engine
@@ -30,6 +31,21 @@ TITLES = (
     "Continual Learning on a Raft",
     "Supercalifragilisticexpialidocious" * 3 + " under Continual Learning",
 )
+LONG = "a long account of how moss remembers what it has learned from rain and from the sea. " * 20
+RICH: dict[str, Any] = {
+    "abstract": LONG,
+    "authors": tuple(f"Theodora Longlastname-Number{n}" for n in range(30)),
+    "categories": ("cs.LG", "cs.AI", "cs.CL"),
+    "venue": "Proceedings of the Tidal Conference on Everything That Waits 2026",
+    "published_on": DAY,
+    "attention": Attention(upvotes=163, comments=12, stars=4200),
+    "links": Links(
+        pdf="https://arxiv.example/pdf/2603.01234",
+        code="https://git.example/some-organisation/a-repository-with-a-long-name",
+        project="https://some-organisation.example/a-project-with-a-long-name",
+        discussion="https://talk.example/papers/2603.01234",
+    ),
+}
 NODE = Path(os.environ.get("DIGEST_TEST_NODE", Path(__file__).parents[2] / ".venv" / "node"))
 
 
@@ -54,6 +70,7 @@ Path_ = Callable[[Stand], str]
 PAGES: dict[str, Path_] = {
     "home": lambda stand: "/",
     "preview": lambda stand: "/preview?interests=continual+learning,+moss",
+    "preview-many": lambda stand: "/preview?interests=moss",
     "preview-nothing": lambda stand: "/preview?interests=volcanoes",
     "preview-mistake": lambda stand: "/preview?interests=%22never+closed",
     "nowhere": lambda stand: "/nowhere",
@@ -81,6 +98,7 @@ def a_stand(engine: Engine, folder: Path, url: str) -> Stand:
     """People and papers in an empty store."""
     desk = a_desk(engine, Clock(), folder, sender=SENDER)
     papers = some_papers(desk, *TITLES)
+    some_papers(desk, *(f"Moss {n}: {LONG}"[:150] for n in range(12)), **RICH)
     active = a_person(desk, "ada@lab.example", "continual learning", "-survey")
     a_digest(desk, active, *papers[:3], day=DAY)
     stand = Stand(
