@@ -2,17 +2,27 @@
 
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib import resources
 
 import pytest
 
+from digest.cli.context import parse_instant
+from digest.domain.deliveries import MailKind
 from digest.mail.keys import DnsRecord
 from digest.mail.sink import Sink
-from tests.commands import Desk
+from digest.services import address_change
+from digest.services.subscribe import Keys, queue_mail
+from digest.store import subscribers
+from digest.store.database import open_engine, transaction
+from tests.commands import SECRETS, Desk
 from tests.postfix import Postfix
 
 EARLIER = ("--now", "2026-03-12T07:00Z")
 NOW = ("--now", "2026-03-12T09:00Z")
+KEYS = Keys(
+    pepper=SECRETS["DIGEST_PEPPER"], secret=SECRETS["DIGEST_SECRET_KEYS"], domain="papers.example"
+)
 INTERESTS = ("-i", "continual learning", "-i", "robot manipulation")
 
 
@@ -44,7 +54,7 @@ class Taken:
 
     def new(self) -> dict[str, bytes]:
         """The mail that came to each of the two since the last call."""
-        got = {mail.recipient: mail.content for mail in self._sink.received}
+        got = {mail.recipient.lower(): mail.content for mail in self._sink.received}
         assert set(got) == set(self.people)
         assert len(self._sink.received) == len(self.people)
         self._sink.received.clear()
@@ -99,7 +109,27 @@ def every_kind(desk: Desk, inbox: Taken | Delivered, now: Sequence[str] = NOW) -
     collect("digest")
     desk.ok("send", *both, "--test", *now)
     collect("test")
+    for kind in (MailKind.ACCESS, MailKind.CHANGE_ADDRESS):
+        queue_asked_for(desk, kind, inbox.people, now)
+        desk.ok("deliver", *now)
+        collect(kind.value)
     return found
+
+
+def queue_asked_for(desk: Desk, kind: MailKind, people: Sequence[str], now: Sequence[str]) -> None:
+    """Queue what the pages are asked for; a new address is the old one in another spelling, which
+    comes to the same mailbox.
+    """
+    at = parse_instant(now[1]) if now else datetime.now(UTC)  # a real server dates mails by itself
+    engine = open_engine(f"sqlite:///{desk.folder / 'digest.sqlite3'}")
+    with transaction(engine) as session:
+        for email in people:
+            person = subscribers.by_email(session, email)
+            if kind is MailKind.ACCESS:
+                queue_mail(session, kind, person.id, at, KEYS)
+            else:
+                address_change.ask(session, person.id, email.capitalize(), now=at, keys=KEYS)
+    engine.dispose()
 
 
 def through(postfix: Postfix, monkeypatch: pytest.MonkeyPatch) -> None:
