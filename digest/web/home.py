@@ -22,6 +22,8 @@ from digest.web.forms import form_of, network_of, query_of
 from digest.web.joinform import Mistakes, Typed
 
 TRENDING = 10
+BESIDE = 5  # where a preview is shown: no page is to be heavy
+MOST_SHOWN = 10
 RELATED = 8
 EDITIONS = 5
 _ASKED_ABOUT = 3  # of the keywords, how many give related ones
@@ -115,7 +117,8 @@ def preview_of(desk: Desk, text: str) -> Preview:
         interests = signup.parse_interests(text)
     except InvalidInput as exc:
         return Preview(shown=Shown(), interests=text, wrong=joinform.about(exc))
-    shown = desk.window.preview(interests, max_papers=desk.new_preferences.max_papers)
+    most = min(desk.new_preferences.max_papers, MOST_SHOWN)
+    shown = desk.window.preview(interests, max_papers=most)
     return Preview(shown=shown, related=_related(desk, interests), interests=text)
 
 
@@ -176,7 +179,7 @@ def _page(
         door=door or _door(desk, fields.invitation),
         preview=found,
         ready=desk.window.ready,
-        trending=desk.window.trending(TRENDING).papers,
+        trending=desk.window.trending(BESIDE if found else TRENDING).papers,
         editions=_days_before(today),
         zones=zones.choices(fields.timezone),
         frequencies=joinform.FREQUENCIES,

@@ -31,9 +31,7 @@ TITLES = (
     "Continual Learning on a Raft",
     "Supercalifragilisticexpialidocious" * 3 + " under Continual Learning",
 )
-LONG = "a long account of how moss remembers what it has learned from rain and from the sea. " * 20
 RICH: dict[str, Any] = {
-    "abstract": LONG,
     "authors": tuple(f"Theodora Longlastname-Number{n}" for n in range(30)),
     "categories": ("cs.LG", "cs.AI", "cs.CL"),
     "venue": "Proceedings of the Tidal Conference on Everything That Waits 2026",
@@ -98,7 +96,9 @@ def a_stand(engine: Engine, folder: Path, url: str) -> Stand:
     """People and papers in an empty store."""
     desk = a_desk(engine, Clock(), folder, sender=SENDER)
     papers = some_papers(desk, *TITLES)
-    some_papers(desk, *(f"Moss {n}: {LONG}"[:150] for n in range(12)), **RICH)
+    for n in range(20):
+        words = " ".join(f"stone{n}by{i}" for i in range(80))
+        some_papers(desk, f"Moss on {words}"[:120], abstract=f"Moss and {words}.", **RICH)
     active = a_person(desk, "ada@lab.example", "continual learning", "-survey")
     a_digest(desk, active, *papers[:3], day=DAY)
     stand = Stand(
