@@ -96,7 +96,7 @@ def signals_of(session: Session, paper_ids: Iterable[PaperId]) -> dict[PaperId, 
     for chunk in chunks(dict.fromkeys(paper_ids), CHUNK):
         query = select(_signals).where(_signals.c.paper_id.in_(chunk))
         for row in session.execute(query.order_by(_signals.c.read_at, _signals.c.id)):
-            found[row.paper_id].append(_signal(row, names[row.source_id]))
+            found[row.paper_id].append(signal_from(row, names[row.source_id]))
     return dict(found)
 
 
