@@ -190,7 +190,11 @@ def marked_address(token: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """One row of the ledger, as listings show it; `picks` is the digest as stored JSON."""
+    """One row of the ledger, as listings show it; `picks` is the digest as stored JSON.
+
+    `email` is where it goes: the subscriber's address, empty once erased, or the new one that is to
+    be confirmed, empty once that change is over.
+    """
 
     id: DeliveryId
     kind: MailKind

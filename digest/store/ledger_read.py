@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, or_, select
 from sqlmodel import Session
 
 from digest.domain.deliveries import Delivery, DeliveryId, MailKind, State
@@ -22,6 +22,7 @@ from digest.errors import NotFound, StoreError
 from digest.store.contents import paper_ids
 from digest.store.papers import chunks, surviving
 from digest.store.tables import (
+    AddressChangeRow,
     ConsentEventRow,
     DeliveryRow,
     PaperRow,
@@ -33,6 +34,7 @@ from digest.store.tables import (
 CHUNK = 1_000
 
 _deliveries = table(DeliveryRow)
+_changes = table(AddressChangeRow)
 _subscribers = table(SubscriberRow)
 _papers = table(PaperRow)
 _events = table(ConsentEventRow)
@@ -165,8 +167,20 @@ def stats_by_day(session: Session, now: datetime, days: int) -> list[DayStats]:
 
 
 def _chosen(which: Which) -> Select[Any]:
-    query = select(_deliveries, _subscribers.c.email).join_from(
-        _deliveries, _subscribers, _deliveries.c.subscriber_id == _subscribers.c.id, isouter=True
+    elsewhere = _deliveries.c.kind == MailKind.CHANGE_ADDRESS.value
+    wanted = and_(
+        elsewhere,
+        _deliveries.c.subscriber_id == _changes.c.subscriber_id,
+        _deliveries.c.token.startswith(_changes.c.token + "."),
+    )
+    email = case((elsewhere, _changes.c.email), else_=_subscribers.c.email).label("email")
+    query = (
+        select(_deliveries, email)
+        .join_from(
+            *(_deliveries, _subscribers, _deliveries.c.subscriber_id == _subscribers.c.id),
+            isouter=True,
+        )
+        .join(_changes, wanted, isouter=True)
     )
     if which.states:
         query = query.where(_deliveries.c.state.in_([state.value for state in which.states]))

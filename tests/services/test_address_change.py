@@ -100,6 +100,16 @@ def test_confirmed_the_new_address_takes_the_place_of_the_old_one(session, ada):
     assert [mail.kind for mail in ledger_read.list_deliveries(session)] == [MailKind.CHANGE_ADDRESS]
 
 
+def test_the_ledger_names_the_new_address_as_long_as_it_is_wanted(session, ada):
+    desk.queue_mail(session, MailKind.ACCESS, ada.id, NOON, KEYS)
+    ask(session, ada)
+    ask(session, ada, "ada@third.example", NOON + HOUR)
+    listed = ledger_read.list_deliveries(session, Which(email="ada@example.com"))
+    assert [one.email for one in listed] == ["ada@third.example", "", "ada@example.com"]
+    address_change.withdraw(session, ada.id)
+    assert [one.email for one in mails(session)] == ["", ""]
+
+
 def test_a_button_pressed_twice_does_no_more(session, ada):
     ask(session, ada)
     token = token_of(session, ada)
