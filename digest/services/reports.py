@@ -6,9 +6,9 @@ tells all again then, and what is known does nothing.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy import Engine
@@ -19,11 +19,14 @@ from digest.domain.reports import Reading, Report
 from digest.domain.returns_policy import Event
 from digest.errors import StoreError
 from digest.mail.verp import Verp
-from digest.services.bounce import Done, Means, act
+from digest.services.bounce import Done, Means, Outcome, act
 from digest.store import bounces
+from digest.store.database import reading as reading_of
 from digest.store.database import transaction
 
 log = structlog.get_logger("digest.reports")
+
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # before it nothing of ours was mailed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +55,7 @@ def take(
     """
     counts: Counter[str] = Counter({"ignored": reading.ignored} if reading.ignored else {})
     failures: list[str] = []
-    for report in reading.reports:
+    for report in _news(engine, reading.reports, counts):
         try:
             with transaction(engine) as session:
                 done = _handled(session, report, means, clock())
@@ -69,6 +72,20 @@ def take(
     return taken
 
 
+def _news(engine: Engine, reports: Sequence[Report], counts: Counter[str]) -> list[Report]:
+    """The events that are not known yet; the known are counted.
+
+    Asked at once for all: who gave up on a long batch and sends it again hears quickly.
+    """
+    if len(reports) < 2:
+        return list(reports)
+    with reading_of(engine) as session:
+        known = bounces.known(session, (report.key for report in reports))
+    if old := sum(report.key in known for report in reports):
+        counts[Outcome.KNOWN.value] += old
+    return [report for report in reports if report.key not in known]
+
+
 def _tell(provider: str, taken: Taken, problems: list[str]) -> None:
     if problems:
         log.error("reports", provider=provider, problems=problems[:10], **taken.counts)
@@ -81,7 +98,7 @@ def _handled(session: Session, report: Report, means: Means, now: datetime) -> D
     event = Event(
         kind=report.kind,
         key=report.key,
-        happened_at=min(report.happened_at, now),
+        happened_at=min(max(report.happened_at, _EARLIEST), now),
         delivery_id=delivery,
         address="" if delivery else report.address,
         status=report.status,

@@ -17,6 +17,7 @@ from digest.store.tables import BounceRow, DeliveryRow, SubscriberRow, table
 
 MESSAGE_IDS_MOST = 50
 LARGEST_ID = 2**31 - 1
+KEYS_AT_ONCE = 500
 
 _bounces = table(BounceRow)
 _deliveries = table(DeliveryRow)
@@ -93,6 +94,16 @@ def add(
     }
     written = made.values(row).on_conflict_do_nothing().returning(_bounces.c.id)
     return session.scalars(written).first() is not None
+
+
+def known(session: Session, keys: Iterable[str]) -> set[str]:
+    """Which of these keys are kept already."""
+    found: set[str] = set()
+    asked = list(dict.fromkeys(keys))
+    for start in range(0, len(asked), KEYS_AT_ONCE):
+        some = asked[start : start + KEYS_AT_ONCE]
+        found.update(session.scalars(select(_bounces.c.key).where(_bounces.c.key.in_(some))))
+    return found
 
 
 def days_of(

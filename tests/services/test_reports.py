@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine
@@ -12,8 +13,8 @@ from digest.domain.subscribers import Status
 from digest.errors import StoreError
 from digest.services import subscribe
 from digest.services.reports import Taken, take
-from digest.store import subscribers
-from digest.store.database import open_engine, transaction
+from digest.store import bounces, subscribers
+from digest.store.database import open_engine, reading, transaction
 from digest.web.desk import Desk
 from tests.builders import NOON
 from tests.web.building import Clock, a_desk
@@ -33,8 +34,8 @@ def a_report(key: str = "ses:1", **changes) -> Report:
 
 
 def taken(desk: Desk, *reports: Report, **changes) -> Taken:
-    reading = Reading(reports=reports, **changes)
-    return take(desk.engine, reading, means=desk.means, clock=desk.clock, provider="ses")
+    read = Reading(reports=reports, **changes)
+    return take(desk.engine, read, means=desk.means, clock=desk.clock, provider="ses")
 
 
 def test_the_first_proof_that_is_ours_says_whose_mail_it_was(desk):
@@ -109,6 +110,27 @@ def test_an_event_that_fails_stops_no_other_and_is_counted(desk):
     done = taken(desk, broken, a_report(), ignored=3, problems=("event 7: no object",))
     assert (done.failed, done.unreadable) == (1, 1)
     assert done.counts == {"ignored": 3, "suppressed": 1}
+
+
+def test_a_batch_told_again_is_known_at_once(desk):
+    mailed(desk)
+    batch = [a_report("ses:1", kind=SOFT), a_report("ses:2", kind=SOFT), a_report("ses:2")]
+    assert taken(desk, *batch).counts == {"noted": 2, "known already": 1}
+    assert taken(desk, *batch).counts == {"known already": 3}
+    with reading(desk.engine) as session:
+        many = (f"ses:{number}" for number in range(2 * bounces.KEYS_AT_ONCE + 1))
+        assert bounces.known(session, many) == {"ses:1", "ses:2"}
+        assert bounces.known(session, []) == set()
+
+
+def test_a_time_that_cannot_be_is_brought_to_one_that_can(desk):
+    mailed(desk)
+    ancient = a_report(kind=COMPLAINT, happened_at=datetime.min.replace(tzinfo=UTC))
+    future = a_report("ses:2", happened_at=NOON + 1000 * DAY)
+    assert taken(desk, ancient, future).counts == {"suppressed": 1, "noted": 1}
+    with reading(desk.engine) as session:
+        kept = {one.happened_at for one in bounces.listed(session)}
+    assert kept == {datetime(2000, 1, 1, tzinfo=UTC), NOON}
 
 
 def test_a_store_that_fails_is_told_and_not_swallowed(desk, tmp_path):
