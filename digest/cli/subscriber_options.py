@@ -136,6 +136,7 @@ def as_object(person: Subscriber) -> dict[str, Any]:
         "min_matches": preferences.min_matches,
         "text_only": preferences.text_only,
         "next_digest_at": instant(person.next_digest_at),
+        "resume_at": instant(person.resume_at),
     }
 
 

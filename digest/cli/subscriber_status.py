@@ -1,9 +1,11 @@
 """`digest subscribers confirm, pause, resume, remove, erase`: the steps that change a status."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from digest.cli.context import Now, open_app
+import typer
+
+from digest.cli.context import Now, open_app, parse_day
 from digest.cli.output import DryRun, say
 from digest.cli.subscriber_options import Email
 from digest.domain.subscribers import Channel, Subscriber, SubscriberId
@@ -38,14 +40,30 @@ def confirm(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
     _take(app, email, dry_run, partial(subscribe.confirm, keys=app.keys))
 
 
-def pause(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
+def pause(
+    email: Email,
+    until: Annotated[
+        date | None,
+        typer.Option(
+            "--until",
+            parser=parse_day,
+            metavar="DATE",
+            help="Go on with this date, where they live; without it, with 'resume'.",
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    now: Now = None,
+) -> None:
     """Stop the digests for a while.
 
-    Example: digest subscribers pause ada@example.com
+    Example: digest subscribers pause ada@example.com --until 2026-03-20
     """
+    from functools import partial
+
     from digest.services import subscribe
 
-    _take(open_app(now, dry_run=dry_run), email, dry_run, subscribe.pause)
+    step = partial(subscribe.pause, until=until)
+    _take(open_app(now, dry_run=dry_run), email, dry_run, step)
 
 
 def resume(email: Email, dry_run: DryRun = False, now: Now = None) -> None:

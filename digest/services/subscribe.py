@@ -31,7 +31,16 @@ from digest.domain.subscribers import (
 from digest.errors import InvalidInput, Refused
 from digest.services.pauses import end_of_pause
 from digest.services.pauses import resume_due as resume_due  # noqa: PLC0414  # a step like these
-from digest.store import asked_mails, bounces, evidence, outbox, signups, subscribers, suppressions
+from digest.store import (
+    address_changes,
+    asked_mails,
+    bounces,
+    evidence,
+    outbox,
+    signups,
+    subscribers,
+    suppressions,
+)
 from digest.store.ledger_read import has_row
 from digest.store.outbox import Letter
 from digest.store.subscribers import NewSubscriber
@@ -246,8 +255,9 @@ def erase(session: Session, subscriber_id: SubscriberId, *, now: datetime, keys:
     """
     person = subscribers.by_id(session, subscriber_id, lock=True)
     digest = keys.hash_of(person.email)
-    # first of all, as who takes sign-ups in holds these before anything that follows here
+    # first and in this order, as those do who take sign-ups in or ask for another address
     signups.forget(session, person.email)
+    address_changes.forget_address(session, person.email)
     asked_mails.forget(session, digest)
     outbox.cancel_open(session, person.id, Cancelled.ERASED)
     outbox.unname(session, person.id)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from digest.domain.deliveries import DeliveryId, marked_address
-from digest.domain.subscribers import SubscriberId
+from digest.domain.subscribers import SubscriberId, address_key
 from digest.store.tables import AddressChangeRow, DeliveryRow, table
 
 _changes = table(AddressChangeRow)
@@ -69,6 +69,15 @@ def withdraw(session: Session, subscriber_id: SubscriberId) -> bool:
     """Forget a subscriber's change; whether there was one."""
     gone = delete(_changes).where(_changes.c.subscriber_id == subscriber_id)
     return session.scalars(gone.returning(_changes.c.subscriber_id)).first() is not None
+
+
+def forget_address(session: Session, email: str) -> None:
+    """Forget the changes to that address, whoever asked for them."""
+    # compared here: PostgreSQL's lower() knows no more than its locale
+    key = address_key(email)
+    rows = session.execute(select(_changes.c.subscriber_id, _changes.c.email))
+    if theirs := sorted(row.subscriber_id for row in rows if address_key(row.email) == key):
+        session.execute(delete(_changes).where(_changes.c.subscriber_id.in_(theirs)))
 
 
 def forget_before(session: Session, instant: datetime) -> int:

@@ -106,6 +106,19 @@ def test_pause_resume_remove_and_erase(desk: Desk) -> None:
     assert desk.run("subscribers", "show", "ada@example.com").code == 1
 
 
+def test_a_pause_until_a_date_says_when_it_ends(desk: Desk) -> None:
+    desk.ok("subscribers", "add", "ada@example.com", "--confirmed")
+    at = ("--now", "2026-03-12T12:00Z")
+    desk.ok("subscribers", "pause", "ada@example.com", "--until", "2026-03-20", *at)
+    assert _one(desk, "ada@example.com")["resume_at"] == "2026-03-20T00:00:00Z"
+    for wrong in ("2026-03-12", "soon"):
+        refused = desk.run("subscribers", "pause", "ada@example.com", "--until", wrong, *at)
+        assert refused.code in {1, 2}
+        assert wrong in refused.err
+    desk.ok("subscribers", "resume", "ada@example.com")
+    assert _one(desk, "ada@example.com")["resume_at"] is None
+
+
 def test_edit_adds_drops_and_replaces_interests(desk: Desk) -> None:
     desk.ok("subscribers", "add", "ada@example.com", "-i", "one", "-i", "two", "--confirmed")
     desk.ok(

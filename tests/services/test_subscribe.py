@@ -20,7 +20,16 @@ from digest.domain.subscribers import (
 from digest.errors import InvalidInput, NotFound, Refused
 from digest.services import subscribe as desk
 from digest.services.subscribe import Keys
-from digest.store import ledger, ledger_read, outbox, subscribers, suppressions, turns
+from digest.store import (
+    address_changes,
+    ledger,
+    ledger_read,
+    outbox,
+    subscribers,
+    suppressions,
+    turns,
+)
+from digest.store.address_changes import AddressChange
 from digest.store.database import transaction
 from digest.store.tables import ConsentEventRow, metadata, table
 from digest.store.turns import Sender, Start
@@ -373,3 +382,12 @@ def test_why_somebody_left_stands_in_the_evidence_of_it(session):
         desk.leave_reason(session, ada.id, "x" * 201, LATER)
     desk.leave_reason(session, ada.id, "", LATER)
     assert not detail(session, ada)
+
+
+def test_an_erased_address_is_not_kept_as_somebody_elses_new_one(session):
+    ada, bob = join(session, confirmed=True), join(session, "bob@example.com", confirmed=True)
+    for person, email in ((bob, "ADA@example.com"), (ada, "new@example.com")):
+        change = AddressChange(subscriber_id=person.id, email=email, token="t", asked_at=NOON)
+        address_changes.put(session, change)
+    desk.erase(session, ada.id, now=NOON, keys=KEYS)
+    assert address_changes.of_many(session, [ada.id, bob.id]) == {}
