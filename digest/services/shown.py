@@ -1,7 +1,7 @@
 """A paper as pages and feeds show it: plain words, and links that were checked."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from digest.domain.digests import Reason
 from digest.domain.papers import Paper
@@ -17,7 +17,8 @@ class ShownPaper:
     `page` is the path of its page here, `url` its own address, None where it has none. `reasons`
     is empty for a paper that is there for its trend alone; `badge` are the facts of the trend, such
     as `63 upvotes · rising`. `facts` are venue, categories and date. `day` is the day on which it
-    was first listed. `trend` lies in 0 to 1, and is 0 where it was not worked out.
+    was first listed, `seen_at` the UTC instant at which it came in. `trend` lies
+    in 0 to 1, and is 0 where it was not worked out.
     """
 
     id: int
@@ -33,6 +34,7 @@ class ShownPaper:
     rising: bool
     day: date | None
     page: str
+    seen_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +69,7 @@ def shown(
         rising=view.rising,
         day=day,
         page=page_of(paper.id),
+        seen_at=paper.first_seen_at,
     )
 
 
