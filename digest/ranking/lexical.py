@@ -17,6 +17,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TypeVar
 
@@ -178,6 +179,26 @@ class _Words:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         return np.frombuffer(growing, np.int64), np.frombuffer(sizes, np.int64)
 
+    @cached_property
+    def places(self) -> "_Places":
+        """Where each of them stands, once all are there."""
+        return _Places(self.stream()[0], len(self.numbers))
+
+
+class _Places:
+    """By the number of a word, where it stands in a stream: a look-up instead of a search."""
+
+    def __init__(self, stream: Positions, words: int) -> None:
+        self._order = np.argsort(stream, kind="stable")
+        self._starts = np.searchsorted(stream[self._order], np.arange(words + 1))
+
+    def of(self, number: int | None) -> Positions:
+        """The places of a word, ascending; none of an unknown one (None)."""
+        if number is None:
+            return np.empty(0, np.int64)
+        found: Positions = self._order[self._starts[number] : self._starts[number + 1]]
+        return found
+
 
 class _Stream:
     """Where words and pairs stand, and how much that tells."""
@@ -187,6 +208,7 @@ class _Stream:
     ) -> None:
         self._numbers = words.numbers
         self._at, spans = words.stream()
+        self._places = words.places
         self.papers = len(spans) // 2
         owners = np.repeat(np.arange(self.papers), 2)
         weights = np.tile((float(title_weight), 1.0), self.papers)
@@ -197,32 +219,34 @@ class _Stream:
 
     def words(self, words: Sequence[str]) -> sparse.csr_matrix:
         """The saturated counts of the words (words, papers)."""
-        row_of = np.full(len(self._numbers) + 1, -1)  # the last for -1, the gap
         names, rows_of_word = _grouped(words)
-        for row, word in enumerate(names):
-            if (number := self._numbers.get(word)) is not None:
-                row_of[number] = row
-        rows = row_of[self._at]
-        at = np.flatnonzero(rows >= 0)
-        return self._weighed(at, rows[at], len(names), B_WORDS)[rows_of_word]
+        found = [self._places.of(self._numbers.get(word)) for word in names]
+        return self._weighed(found, B_WORDS)[rows_of_word]
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> sparse.csr_matrix:
         """The saturated counts of the pairs (pairs, papers)."""
-        base = len(self._numbers) + 1
-        gap = base - 1
-        numbers = self._numbers
         names, rows_of_pair = _grouped(pairs)
-        wanted = np.array([numbers.get(a, gap) * base + numbers.get(b, gap) for a, b in names], int)
-        order = np.argsort(wanted)
-        ranked = wanted[order]
-        stream = np.where(self._at < 0, -base * base, self._at)
-        keys = stream[:-1] * base + stream[1:]
-        place = np.minimum(np.searchsorted(ranked, keys), max(len(ranked) - 1, 0))
-        at = np.flatnonzero(ranked[place] == keys) if len(ranked) else np.empty(0, int)
-        return self._weighed(at, order[place[at]], len(names), B_PAIRS)[rows_of_pair]
+        found = [self._side_by_side(self._numbers.get(a), self._numbers.get(b)) for a, b in names]
+        return self._weighed(found, B_PAIRS)[rows_of_pair]
 
-    def _weighed(self, at: Positions, rows: Positions, count: int, b: float) -> sparse.csr_matrix:
-        shape = (count, self.papers)
+    def _side_by_side(self, one: int | None, other: int | None) -> Positions:
+        """Where the one word stands right before the other, looked for from the rarer one's places.
+
+        A gap follows the last word: nothing is found past the end, nor before the beginning.
+        """
+        first, second = self._places.of(one), self._places.of(other)
+        if len(first) <= len(second):
+            begins, holds = first, self._at[first + 1] == other
+        else:
+            begins, holds = second - 1, self._at[second - 1] == one
+        found: Positions = begins[holds]
+        return found
+
+    def _weighed(self, places: Sequence[Positions], b: float) -> sparse.csr_matrix:
+        """The saturated counts of what stands at each of these places (features, papers)."""
+        shape = (len(places), self.papers)
+        at = np.concatenate([np.empty(0, np.int64), *places])
+        rows = np.repeat(np.arange(len(places)), [len(one) for one in places])
         found = sparse.coo_matrix(
             (self._weights[at], (rows, self._owners[at])), shape=shape
         ).tocsr()
