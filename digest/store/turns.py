@@ -57,6 +57,10 @@ Permit = Callable[[Session, Sequence[str]], Sequence[datetime | None]]
 the instant before which it may not."""
 
 
+_Taken = tuple[DeliveryId, int | None, str]
+"""Id, code and reply of a message that the relay took."""
+
+
 class _Held(NamedTuple):
     """A delivery with its subscriber, both held against everybody else until the commit."""
 
@@ -86,12 +90,12 @@ def _held(dialect: str) -> Select[Any]:
     )
 
 
-@prepared
-def _begun(dialect: str) -> Update:
+def _beginning(dialect: str) -> Update:
     begun = update(_deliveries).where(among(dialect, _deliveries.c.id, "ids"))
     return begun.values(begun_at=bindparam("now"), attempts=_deliveries.c.attempts + 1)
 
 
+_begun = prepared(_beginning)
 _SENT: dict[str, Any] = {
     "state": State.SENT.value,
     "reason": "",
@@ -108,14 +112,15 @@ def _sent(_dialect: str) -> Update:
 
 
 @prepared
-def _sent_together(_dialect: str) -> Update:
-    """The same for many at once, as PostgreSQL can: there each statement costs a way."""
+def _sent_and_begun(_dialect: str) -> Update:
+    """Both for all of them at once, as PostgreSQL can: there each statement costs a way."""
     columns: dict[str, Any] = {"number": Integer, "code": Integer, "reply": Text}
     lists = [bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()]
     valued = func.unnest(*lists).table_valued(*starmap(column, columns.items()))
     said = valued.render_derived()
     sent = update(_deliveries).where(_deliveries.c.id == said.c.number)
-    return sent.values(**_SENT, smtp_code=said.c.code, smtp_reply=said.c.reply)
+    values = _SENT | {"smtp_code": said.c.code, "smtp_reply": said.c.reply}
+    return _beginning(POSTGRESQL).add_cte(sent.values(**values).cte("sent"))
 
 
 class Start(StrEnum):
@@ -173,8 +178,9 @@ def advance(
     found = _held(session).rows(session, {"ids": ids, "wall": sender.wall}) if ids else ()
     rows = {DeliveryId(row[0]): _Held._make(row) for row in found}
     done = Turn()
-    _record(session, sender, [one for one in ended if one.id in rows], rows, done)
-    _begin(session, sender, [rows[number] for number in nexts if number in rows], done)
+    sent = _record(session, sender, [one for one in ended if one.id in rows], rows, done)
+    begun = _begin(session, sender, [rows[number] for number in nexts if number in rows], done)
+    _write(session, sender.now, sent, begun)
     if missing := [number for number in nexts if number not in rows]:
         done.starts.update(dict.fromkeys(_lost(session, sender, missing), Start.LOST))
     return done
@@ -197,8 +203,9 @@ def _record(
     ended: Sequence[Ended],
     rows: Mapping[DeliveryId, _Held],
     done: Turn,
-) -> None:
-    sent = []
+) -> list[_Taken]:
+    """What the relay took is still to be written."""
+    sent: list[_Taken] = []
     for one in ended:
         row = rows[one.id]
         if not (_is_ours(row, sender) and row.begun):
@@ -208,21 +215,24 @@ def _record(
             done.states[one.id] = State.SENT
         else:
             done.states[one.id] = _settle(session, sender, one)
-    if sent:
-        _write_sent(session, sender.now, sent)
+    return sent
 
 
-def _write_sent(
-    session: Session, now: datetime, sent: Sequence[tuple[DeliveryId, int | None, str]]
+def _write(
+    session: Session, now: datetime, sent: Sequence[_Taken], begun: Sequence[DeliveryId]
 ) -> None:
-    """Id, code and reply of each."""
     names = ("number", "code", "reply")
+    if not sent and not begun:
+        return
     if session.get_bind().dialect.name == POSTGRESQL:
-        lists = dict(zip(names, map(list, zip(*sent, strict=True)), strict=True))
-        _sent_together(session).run(session, lists | {"now": now})
-    else:
+        lists = {name: [one[place] for one in sent] for place, name in enumerate(names)}
+        _sent_and_begun(session).run(session, lists | {"ids": begun, "now": now})
+        return
+    if sent:
         each = [dict(zip(names, one, strict=True)) | {"now": now} for one in sent]
         _sent(session).run_each(session, each)
+    if begun:
+        _begun(session).run(session, {"ids": begun, "now": now})
 
 
 def _settle(session: Session, sender: Sender, one: Ended) -> State:
@@ -243,7 +253,8 @@ def _addressed(session: Session, rows: Sequence[_Held]) -> Sequence[_Held]:
     ]
 
 
-def _begin(session: Session, sender: Sender, rows: Sequence[_Held], done: Turn) -> None:
+def _begin(session: Session, sender: Sender, rows: Sequence[_Held], done: Turn) -> list[DeliveryId]:
+    """Those that may begin are still to be written."""
     rows = _addressed(session, rows)
     hashes = {row.id: address_hash(sender.pepper, row.email) for row in rows}
     suppressed = suppressions.suppressed(session, list(hashes.values()))
@@ -262,11 +273,13 @@ def _begin(session: Session, sender: Sender, rows: Sequence[_Held], done: Turn) 
             done.starts[DeliveryId(row.id)] = Start.CANCELLED
         else:
             free.append(row)
-    _begin_free(session, sender, free, done)
+    return _permitted(session, sender, free, done)
 
 
-def _begin_free(session: Session, sender: Sender, free: Sequence[_Held], done: Turn) -> None:
-    """Begin those that the limits let go."""
+def _permitted(
+    session: Session, sender: Sender, free: Sequence[_Held], done: Turn
+) -> list[DeliveryId]:
+    """Those that the limits let go."""
     instants: Sequence[datetime | None] = [None] * len(free)
     if sender.permit:
         instants = sender.permit(session, [row.email for row in free])
@@ -278,8 +291,7 @@ def _begin_free(session: Session, sender: Sender, free: Sequence[_Held], done: T
             done.waits[number] = instant
         else:
             begun.append(number)
-    if begun:
-        _begun(session).run(session, {"ids": begun, "now": sender.now})
+    return begun
 
 
 def _is_ours(row: _Held, sender: Sender) -> bool:
