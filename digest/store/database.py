@@ -15,13 +15,16 @@ from sqlalchemy.exc import (
     DatabaseError,
     DataError,
     IntegrityError,
+    InvalidatePoolError,
     ProgrammingError,
 )
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session, create_engine
 
 from digest.errors import ConfigError, StoreError
 
 BUSY_TIMEOUT_MS = 10_000
+REST_S = 1.0
 # so that a server that is cut off is noticed within about a minute, and not after hours
 _LIBPQ = {
     "connect_timeout": 10,
@@ -165,8 +168,30 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 def _postgresql(url: str) -> Engine:
     try:
-        return create_engine(url, pool_pre_ping=True, connect_args=_LIBPQ, hide_parameters=True)
+        engine = create_engine(url, connect_args=_LIBPQ, hide_parameters=True)
     except ModuleNotFoundError as exc:
         raise ConfigError(
             "store.url names PostgreSQL, whose driver is missing: install the extra 'postgres'"
         ) from exc
+    _ping_after_rest(engine)
+    return engine
+
+
+def _ping_after_rest(engine: Engine) -> None:
+    """Ask a server that was not asked for a while whether it is still there, and connect anew where
+    it is not; senders ask it so often that asking before each time would be a fifth of all ways.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _remember(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ask(connection: Any, record: ConnectionPoolEntry, _lent: object) -> None:
+        now = time.monotonic()
+        if now - record.info.get("rests_since", now) < REST_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as exc:
+            raise InvalidatePoolError from exc

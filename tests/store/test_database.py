@@ -155,3 +155,18 @@ def test_a_host_whose_clock_is_behind_the_servers_learns_by_how_much(engine):
         assert ahead == timedelta(0)
     else:
         assert abs(ahead - minute) < timedelta(seconds=5)
+
+
+@pytest.mark.postgres
+def test_a_connection_that_broke_while_it_rested_is_made_anew(postgres_url, monkeypatch):
+    monkeypatch.setattr("digest.store.database.REST_S", 0.0)
+    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    with reading(engine) as session:
+        ours = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with transaction(other) as session:
+        ended = text("SELECT pg_terminate_backend(:ours, 5000)")
+        assert session.execute(ended, {"ours": ours}).scalar_one()
+    with reading(engine) as session:
+        assert session.execute(text("SELECT pg_backend_pid()")).scalar_one() != ours
+    engine.dispose()
+    other.dispose()
