@@ -1,6 +1,5 @@
 """Subscribers: an address, its settings, its status, and which changes of status there are."""
 
-import hashlib
 import hmac
 import re
 import unicodedata
@@ -184,4 +183,4 @@ def address_key(email: str) -> str:
 def address_hash(pepper: str, email: str) -> str:
     """What remains of an erased address: HMAC-SHA256 of its key, in hexadecimal."""
     key = address_key(email).encode()
-    return hmac.new(pepper.encode(), key, hashlib.sha256).hexdigest()
+    return hmac.digest(pepper.encode(), key, "sha256").hex()

@@ -297,5 +297,7 @@ def _claimed(row: RowMapping, subscriber: Subscriber, recipient: str) -> Claimed
 
 def plain(said: str) -> str:
     """A relay's words as the store can hold them: one line of printable characters, cut off."""
-    shown = "".join(c if c.isprintable() else " " for c in said[: 4 * LONGEST_REPLY])
+    shown = said[: 4 * LONGEST_REPLY]
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else " " for c in shown)
     return " ".join(shown.split())[:LONGEST_REPLY]
