@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from digest.domain.interests import Interest, InterestKind
 from digest.errors import BadToken, InvalidInput, TooMany
-from digest.services import invite, signup
+from digest.services import archive, invite, signup
 from digest.services.shown import Shown
 from digest.services.signup import SignUp, VisitLimits
 from digest.settings.web import Registration
@@ -169,7 +169,6 @@ def _page(
     wrong = dict(errors or {})
     if found and found.wrong:
         wrong["interests"] = found.wrong
-    today = desk.clock().date()
     return desk.pages.response(
         "home.html",
         status,
@@ -180,7 +179,7 @@ def _page(
         preview=found,
         ready=desk.window.ready,
         trending=desk.window.trending(BESIDE if found else TRENDING).papers,
-        editions=_days_before(today),
+        editions=_editions(desk, desk.clock().date()),
         zones=zones.choices(fields.timezone),
         frequencies=joinform.FREQUENCIES,
         domains=_domains(desk),
@@ -188,8 +187,11 @@ def _page(
     )
 
 
-def _days_before(today: date) -> list[date]:
-    return [today - timedelta(days=back) for back in range(1, EDITIONS + 1)]
+def _editions(desk: Desk, today: date) -> list[date]:
+    """The latest days before today that have papers, within two months."""
+    months = archive.calendar(desk.engine, today, 2)
+    days = sorted({day for month in months for day in month.days if day < today}, reverse=True)
+    return days[:EDITIONS]
 
 
 routes = [

@@ -68,7 +68,7 @@ Path_ = Callable[[Stand], str]
 PAGES: dict[str, Path_] = {
     "home": lambda stand: "/",
     "preview": lambda stand: "/preview?interests=continual+learning,+moss",
-    "preview-many": lambda stand: "/preview?interests=moss",
+    "preview-many": lambda stand: "/preview?interests=lichen",
     "preview-nothing": lambda stand: "/preview?interests=volcanoes",
     "preview-mistake": lambda stand: "/preview?interests=%22never+closed",
     "nowhere": lambda stand: "/nowhere",
@@ -98,7 +98,7 @@ def a_stand(engine: Engine, folder: Path, url: str) -> Stand:
     papers = some_papers(desk, *TITLES)
     for n in range(20):
         words = " ".join(f"stone{n}by{i}" for i in range(80))
-        some_papers(desk, f"Moss on {words}"[:120], abstract=f"Moss and {words}.", **RICH)
+        some_papers(desk, f"Lichen on {words}"[:120], abstract=f"Lichen and {words}.", **RICH)
     active = a_person(desk, "ada@lab.example", "continual learning", "-survey")
     a_digest(desk, active, *papers[:3], day=DAY)
     stand = Stand(

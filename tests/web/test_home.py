@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -67,12 +67,16 @@ def sign_ups(engine: Engine) -> list[tuple[str, dict[str, object], str]]:
 def test_the_front_page_shows_what_trends_and_the_way_to_earlier_days(
     browser: Browser, desk: Desk
 ) -> None:
+    with transaction(desk.engine) as session:
+        older = a_listing("Of the Day Before", listed_on=date(2026, 3, 10))
+        merge_batch(session, a_batch(older), NOON)
     with_papers(desk, "Tides of Gradients", "Moss and Memory")
     reply = browser.get("/")
     assert reply.status_code == 200
     assert "Get trending papers in your email inbox once a day!" in reply.text
     assert "Tides of Gradients" in reply.text
-    assert "/archive/2026-03-11" in Page(reply.text).addresses
+    days = [one for one in Page(reply.text).addresses if one.startswith("/archive/")]
+    assert days == ["/archive/2026-03-10"]  # days without papers are not offered, nor is today
     assert desk.settings.web.consent in reply.text
 
 
