@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup, escape
 
@@ -137,6 +137,7 @@ def digests(draw: st.DrawFn) -> DigestView:
     )
 
 
+@settings(deadline=None)  # the first one compiles the templates
 @given(digests())
 def test_a_digest_of_fragments_says_what_its_templates_print(view: DigestView) -> None:
     rendered = RENDERER.render(view)
@@ -146,6 +147,7 @@ def test_a_digest_of_fragments_says_what_its_templates_print(view: DigestView) -
     assert not re.search(r"[\0-\x08\x0b-\x1f]", html + text)
 
 
+@settings(deadline=None)  # the first one compiles the templates
 @given(digests())
 def test_whoever_shares_a_form_gets_their_own_words(view: DigestView) -> None:
     theirs = view.reading_url and f"{SITE}/digests/somebody.else/2026-03-12"
