@@ -14,8 +14,11 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from digest.app import App
-from digest.errors import DigestError
+from digest.errors import ConfigError, DigestError
 from digest.services.collect import collect, due_sources
+from digest.services.pauses import resume_due
+from digest.services.signup import take_in
+from digest.web.role import Web
 
 log = structlog.get_logger("digest.daemon")
 
@@ -29,7 +32,8 @@ class Daemon:
         self._sending = threading.Lock()
 
     def tick(self) -> None:
-        """One look at everything that is due: collect, compose, deliver, in this order."""
+        """One look at everything that is due: sign-ups, sources, digests, mails, in this order."""
+        self._guarded("intake", self._take_in)
         self._guarded("collect", self._collect)
         self._guarded("compose", self._compose)
         self.deliver()
@@ -75,12 +79,17 @@ class Daemon:
                 max_instances=1,
                 misfire_grace_time=None,
             )
+        web = self._web()
         scheduler.start()
+        if web:
+            web.start()
         log.info("started", tick_s=tick_s, sources=len(self._app.settings.sources))
         if missing:
             log.warning(missing)
         self._stop.wait()
         log.info("stopping")
+        if web:
+            web.stop()
         drained = self._drain(scheduler)
         log.info("stopped")
         if not drained:
@@ -112,6 +121,24 @@ class Daemon:
             log.error(what, error=str(exc))  # noqa: TRY400  # a trace would say no more
         except Exception:  # a defect of ours in one step must not silence all later digests
             log.exception(what)
+
+    def _web(self) -> Web | None:
+        """The pages; None where none are wanted, or where another process has the port: the mails
+        of the day must not wait for that.
+        """
+        if not self._app.settings.web.port:
+            return None
+        try:
+            return Web(self._app, self.deliver)
+        except ConfigError as exc:
+            log.error("no web pages", error=str(exc))  # noqa: TRY400  # a trace would say no more
+            return None
+
+    def _take_in(self) -> None:
+        resumed = resume_due(self._app.engine, self._app.clock())
+        taken = take_in(self._app.engine, self._app.keys, self._app.clock()).taken
+        if resumed or taken:
+            log.info("taken in", sign_ups=taken, resumed=resumed)
 
     def _collect(self) -> None:
         app = self._app

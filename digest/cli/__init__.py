@@ -24,6 +24,7 @@ from digest.cli import (
     store,
     subscribers,
     suppressions,
+    web,
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -65,6 +66,7 @@ app.add_typer(deliveries.deliveries, name="deliveries")
 app.add_typer(bounces.bounces, name="bounces")
 app.add_typer(suppressions.suppressions, name="suppressions")
 app.command("run")(daemon.run)
+app.command("web")(web.web)
 app.command("stats")(deliveries.overall)
 
 

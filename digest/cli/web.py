@@ -1,0 +1,40 @@
+"""`digest web`: the pages alone."""
+
+from typing import Annotated
+
+import typer
+
+from digest.cli.context import open_app
+
+
+def web(
+    host: Annotated[
+        str | None, typer.Option("--host", help="The address to serve at; else web.host.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port", min=0, max=65535, help="The port; 0 takes a free one. Else web.port."
+        ),
+    ] = None,
+) -> None:
+    """Serve the web pages until told to stop: sign-up, settings, archive, one-click opt-out.
+
+    Mails are sent by 'digest run' or 'digest deliver'. Example: digest web --port 8080
+    """
+    import signal
+    import threading
+
+    from digest.logs import configure
+    from digest.web.role import Web
+
+    app = open_app()
+    app.engine.dispose()  # a store that is not ours, or is not there, ends it here
+    configure(app.settings.log.level, app.settings.log.format)
+    role = Web(app, host=host, port=port)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    role.start()
+    stopped.wait()
+    role.stop()
