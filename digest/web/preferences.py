@@ -137,6 +137,7 @@ def page(holder: Holder, view: View) -> Response:
         last_pause=today + PAUSE_MOST,
         zones=choices(sheet.values["timezone"]),
         weekdays=WEEKDAYS,
+        hours=[str(hour) for hour in range(24)],
         thresholds=thresholds(sheet.values["threshold"]),
         reading=desk.tokens.sign(Purpose.READING, str(person.id), now),
     )

@@ -25,8 +25,8 @@ from digest.mail.sink import Sink
 from digest.services.roster import listed
 from digest.services.signup import take_in
 from digest.settings import Loaded, Settings
-from digest.web import access, account, assets, confirm, home, leaving, own, preferences, votes
 from digest.web.desk import Desk, desk_over
+from digest.web.routes import ALL
 from digest.web.server import Server, guarded
 from tests.browser.visiting import SENDER, TITLES, chromium
 from tests.builders import NOON
@@ -38,7 +38,6 @@ __all__ = ["chromium"]
 pytestmark = pytest.mark.browser
 
 ADA = "ada@lab.example"
-PARTS = (home, confirm, access, preferences, account, leaving, votes, own, assets)
 SHOTS = os.environ.get("DIGEST_TEST_SHOTS")
 MOST_TABS = 80  # of one page: what cannot be reached by so many cannot be reached
 
@@ -94,8 +93,7 @@ def house(_sqlite_template: Path, tmp_path: Path) -> Iterator[House]:
         desk = desk_over(app)
         some_papers(desk, *TITLES[:5])
         desk.window.refresh()
-        routes = [route for part in PARTS for route in part.routes]
-        server = Server(guarded(desk, routes), "127.0.0.1", port)
+        server = Server(guarded(desk, ALL), "127.0.0.1", port)
         server.start()
         try:
             yield House(app, desk, clock, sink, url)
