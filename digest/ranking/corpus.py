@@ -94,8 +94,12 @@ class Corpus:
         fields = ((compounds.names(title), compounds.names(abstract)) for title, abstract in texts)
         self._lexical = Lexical(fields, statistics)
         self.vectors = features(texts, statistics)
+        self._pool = self.vectors[: self.size]
         self._profiles = Profiles(self.vectors)
-        self._meanings = [on_grid(sense.meaning.of_papers(pool)) for sense in understanding.senses]
+        self._meanings = [
+            on_grid(sense.meaning.of_papers(pool)).astype(np.float64)  # as they are multiplied
+            for sense in understanding.senses
+        ]
 
     def look(self, phrases: Sequence[str]) -> Look:
         """Find the phrases in all ways: each the same alone as among others."""
@@ -107,7 +111,7 @@ class Corpus:
             queries=queries,
             lexical=lexical,
             profiles=profiles,
-            likeness=likeness(profiles, self.vectors[: self.size]),
+            likeness=likeness(profiles, self._pool),
             nearness=[
                 np.clip(cosines(on_grid(sense.meaning.of_phrases(phrases)), papers), 0.0, 1.0)
                 for sense, papers in zip(self.understanding.senses, self._meanings, strict=True)

@@ -179,8 +179,9 @@ def evidence(page: Page, phrase: Phrase) -> Evidence | None:
         _collect(title, abstract, wider, size, STEMMED if size > 1 else STEM_ALONE)
         if not (title.value and abstract.value):
             telling = {phrase.forms[n]: n for n in phrase.telling}.values()
-            free = _untied(page, [by_stem[n] for n in telling])
-            _apart([by_form[n] for n in telling], free, title, abstract)
+            wide = [by_stem[n] for n in telling]
+            if _may_be_apart(wide):
+                _apart([by_form[n] for n in telling], _untied(page, wide), title, abstract)
     length = max(1.0, len(page.abstract) / _LONG)
     weight = TITLE_WEIGHT * title.value + phrase.special * abstract.value / length
     if not weight:
@@ -220,7 +221,7 @@ def _apart(
     """
     if len(wide) < 2 or not all(wide):
         return
-    span = len(wide) + min(NEAR_SLACK, len(wide) - 1)
+    span = _span(len(wide))
     pairs = zip(exact, wide, strict=True)
     both = [[at for at in column if at in allowed] for column, allowed in pairs]
     _add_near(title, abstract, _near(both, span) if all(both) else (), NEAR)
@@ -228,6 +229,26 @@ def _apart(
     inside = [[at - _ABSTRACT for at in column if at >= _ABSTRACT] for column in wide]
     if not abstract.value and len(wide) >= 3 and all(inside):
         abstract.add([(column[0], column[0] + 1) for column in inside], SCATTERED)
+
+
+def _may_be_apart(columns: Sequence[Column]) -> bool:
+    """Whether words at these positions can be near one another, or scattered over the abstract.
+
+    Most papers that hold all of a phrase's words hold them here and there: they need no closer
+    look, which takes most of the time of matching.
+    """
+    if len(columns) < 2 or not all(columns):
+        return False
+    if len(columns) > 2 and all(column[-1] >= _ABSTRACT for column in columns):
+        return True
+    one, other = sorted(columns, key=len)[:2]
+    span = _span(len(columns))
+    return any(-span < at - place < span for at in one for place in other)
+
+
+def _span(words: int) -> int:
+    """Within how many words telling words are near one another."""
+    return words + min(NEAR_SLACK, words - 1)
 
 
 def _untied(page: Page, columns: Sequence[Column]) -> list[Column]:

@@ -95,7 +95,7 @@ def on_grid(vectors: Vectors) -> Vectors:
     return kept
 
 
-def cosines(phrases: Vectors, papers: Vectors) -> NDArray[np.float64]:
+def cosines(phrases: Vectors, papers: Vectors | NDArray[np.float64]) -> NDArray[np.float64]:
     """The cosine of each phrase and each paper (phrases, papers), both `on_grid` at unit length.
 
     To the last bit the same however many phrases are asked at once: products of such numbers, and
@@ -106,7 +106,7 @@ def cosines(phrases: Vectors, papers: Vectors) -> NDArray[np.float64]:
     found = np.empty((len(phrases), len(papers)))
     asked = phrases.astype(np.float64)
     for start in range(0, len(papers), _BLOCK):
-        block = papers[start : start + _BLOCK].astype(np.float64)
+        block = papers[start : start + _BLOCK].astype(np.float64, copy=False)
         np.matmul(asked, block.T, out=found[:, start : start + _BLOCK])
     return found
 
