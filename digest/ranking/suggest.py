@@ -92,9 +92,12 @@ Candidates = dict[Gram, _Candidate]
 class PhraseBook:
     """Papers, ready to be asked for the phrases related to any other."""
 
-    def __init__(self, texts: Iterable[Text]) -> None:
-        """`texts` are titles and abstracts; they are kept, with some 12 bytes for every word."""
+    def __init__(self, texts: Iterable[Text], *, read_most: int = READ_MOST) -> None:
+        """`texts` are titles and abstracts; they are kept, with some 12 bytes for every word. Of
+        `read_most` the words are looked at, which is what an answer takes its time for.
+        """
         self._texts = list(texts)
+        self._read_most = read_most
         self._index = PhraseIndex(self._texts)
 
     def related(self, phrase: str, limit: int) -> Related:
@@ -138,7 +141,7 @@ class PhraseBook:
         shared = np.zeros(len(self._texts), np.int64)
         for stem in stems:
             shared += self._index.having(stem)
-        latest = np.argsort(-shared, kind="stable")[:READ_MOST]
+        latest = np.argsort(-shared, kind="stable")[: self._read_most]
         candidates = self._candidates(latest[shared[latest] > 0], 1)
         counts = self._index.counts(candidates, np.zeros(len(self._texts), np.bool_))
         near = {
@@ -173,10 +176,10 @@ class PhraseBook:
         return papers <= common and score >= SURE_ALONE
 
     def _candidates(self, papers: NDArray[np.int64], least: int) -> Candidates:
-        """The phrases that stand free in at least so many of these papers, or of READ_MOST spread
-        evenly over them.
+        """The phrases that stand free in at least so many of these papers, or of `read_most`
+        spread evenly over them.
         """
-        step = max(1.0, len(papers) / READ_MOST)
+        step = max(1.0, len(papers) / self._read_most)
         read = papers[np.arange(0, len(papers), step).astype(np.int64)].tolist()
         found: Candidates = {}
         for paper in read:

@@ -32,10 +32,10 @@ from digest.ranking.suggest import PhraseBook
 from digest.services.compose import Policy
 from digest.services.knowledge import Knowledge
 from digest.services.shown import Shown, ShownPaper, page_of, shown
-from digest.services.suggest import phrase_book
 from digest.store.archive import first_days
 from digest.store.database import reading
 from digest.store.editions import SETTLING
+from digest.store.papers import latest_texts
 from digest.store.sources import last_change
 
 __all__ = ["Shown", "ShownPaper", "Window", "page_of", "shown"]
@@ -45,6 +45,7 @@ log = structlog.get_logger("digest.window")
 POLL_S = 20.0
 HOURLY = timedelta(hours=1)
 BOOK_LASTS = timedelta(hours=6)  # new papers change little of what goes along with what
+BOOK_PAPERS, BOOK_READ = 3_000, 60  # so that related phrases cost no more than a preview
 MOST_ASKED = 5_000  # distinct interests whose matches are kept, some 20 MB
 MOST_RELATED = 500  # phrases whose relatives are kept
 _RELATED = 24  # of one phrase
@@ -221,7 +222,8 @@ class Window:
 
     def _write_book(self, now: datetime) -> None:
         with reading(self._engine) as session:
-            book = phrase_book(session)
+            texts = latest_texts(session, BOOK_PAPERS)
+            book = PhraseBook(texts, read_most=BOOK_READ)
         with self._relating:
             self._book, self._book_at = book, now
             self._kept.clear()
@@ -243,5 +245,6 @@ def _ask(view: _View, interests: Sequence[Interest], chosen: Preferences) -> Dig
         interests=tuple(interests),
         preferences=chosen,
     )
+    view.ranker.learn(reader.interests)  # all at once takes less time than one by one
     at = view.edition.cutoff_at
     return view.ranker.digest_for(reader, frozenset(), at.date(), (), at)
