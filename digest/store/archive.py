@@ -118,7 +118,7 @@ def _new_on(day: ColumnElement[Any], sources: Iterable[int]) -> Select[Any]:
     """The ids of the papers listed on that day and on none before, some of them repeated."""
     earlier = _signals.alias("earlier")
     before = select(earlier.c.id).where(
-        earlier.c.paper_id == _signals.c.paper_id, earlier.c.listed_on < day
+        earlier.c.paper_id == _signals.c.paper_id, earlier.c.listed_on < _signals.c.listed_on
     )
     return select(_signals.c.paper_id).where(
         _signals.c.source_id.in_(list(sources)), _signals.c.listed_on == day, ~before.exists()
