@@ -84,7 +84,7 @@ $(VENV)/.tools: | $(BIN)/python
 	@touch $@
 
 # Checkers of mail clients' support and of HTML, and the mailer that the benchmarks compare with.
-NODE := doiuse-email@0.4.1 caniemail@1.0.5 html-validate@10.17.0 nodemailer@10.6.0
+NODE := doiuse-email@0.4.1 caniemail@1.0.5 html-validate@10.17.0 nodemailer@10.6.0 axe-core@4.14.1
 $(VENV)/.node: Makefile | $(BIN)/python
 	@if command -v npm >/dev/null; then echo "Installing $(NODE)"; mkdir -p $(VENV)/node && \
 	  npm install --silent --no-audit --no-fund --no-package-lock --prefix $(VENV)/node $(NODE); \

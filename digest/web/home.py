@@ -3,8 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from functools import lru_cache
 
+from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -179,7 +181,7 @@ def _page(
         preview=found,
         ready=desk.window.ready,
         trending=desk.window.trending(BESIDE if found else TRENDING).papers,
-        editions=_editions(desk, desk.clock().date()),
+        editions=_editions(desk.engine, desk.clock().date(), desk.window.at),
         zones=zones.choices(fields.timezone),
         frequencies=joinform.FREQUENCIES,
         domains=_domains(desk),
@@ -187,11 +189,12 @@ def _page(
     )
 
 
-def _editions(desk: Desk, today: date) -> list[date]:
-    """The latest days before today that have papers, within two months."""
-    months = archive.calendar(desk.engine, today, 2)
+@lru_cache(maxsize=8)  # the days change with the papers shown, and asking takes 7 ms
+def _editions(engine: Engine, today: date, _at: datetime | None) -> tuple[date, ...]:
+    """The latest days before today that have papers, within two months; as of the papers shown."""
+    months = archive.calendar(engine, today, 2)
     days = sorted({day for month in months for day in month.days if day < today}, reverse=True)
-    return days[:EDITIONS]
+    return tuple(days[:EDITIONS])
 
 
 routes = [
