@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from digest.domain.digests import Pick, Reason, Where, attention_words, taste_words, why
+from digest.domain.digests import Part, Pick, Reason, Where, attention_words, taste_words, why
 from digest.domain.feedback import Opinion
 from digest.domain.papers import Links, Paper
 from digest.mail.excerpts import Segment, authors_line, cut, marked, plain, shortened, summary
@@ -174,9 +174,17 @@ def _reason(reason: Reason) -> tuple[Segment, ...]:
     """The evidence, the interest marked in it, and what votes did."""
     if reason.where is Where.TRENDING:
         return ()
-    told = marked(plain(why(reason)), reason.named)
+    told = _evidence(reason.where, reason.interest, reason.words, reason.parts)
     taste = shortened(plain(taste_words(reason)), FACT_MOST)
     return (*told, Segment(text=f" · {taste}")) if taste else told
+
+
+@lru_cache(maxsize=4_096)  # many papers match an interest in the same place
+def _evidence(
+    where: Where, interest: str | None, words: tuple[str, ...], parts: tuple[Part, ...]
+) -> tuple[Segment, ...]:
+    reason = Reason(where=where, interest=interest, words=words, parts=parts)
+    return marked(plain(why(reason)), reason.named)
 
 
 def _facts(paper: Paper) -> str:

@@ -241,10 +241,8 @@ def _added(weighed: _Weighed, words: "_Words | None") -> tuple[float, ...]:
     """What the reader's own words add to each sentence."""
     if words is None:
         return (0.0,) * len(weighed.sentences)
-    found = map(words.spans, weighed.sentences, weighed.low)
     return tuple(
-        2.0 * min(len({said[begin:end].casefold() for begin, end in spans}), 2)
-        for said, spans in zip(weighed.sentences, found, strict=True)
+        [2.0 * words.different(*said) for said in zip(weighed.sentences, weighed.low, strict=True)]
     )
 
 
@@ -316,6 +314,13 @@ class _Words:
             if len(likely) < 2:
                 return _spans(low, likely[0]) if likely else []
         return [match.span() for match in self._pattern.finditer(text)]
+
+    def different(self, text: str, low: str | None) -> int:
+        """How many different ones stand in the text, 2 where there are more."""
+        spans = self.spans(text, low)
+        if len(spans) < 2:
+            return len(spans)
+        return min(len({text[begin:end].casefold() for begin, end in spans}), 2)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

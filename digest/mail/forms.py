@@ -16,7 +16,8 @@ from digest.mail.fragments import Filling, Fragment, Mark, entry_marks, filling,
 from digest.mail.views import DigestView, Frame, Manage
 from digest.mail.wrapping import wrapped
 
-_BLANK = "\x1e"  # around the name of a blank; like NUL, it is in no words from outside
+BLANK = "\x1e"  # around the name of a blank; like NUL, it is in no words from outside
+_BLANKS = re.compile(f"{BLANK}([^{BLANK}]*){BLANK}")
 _WRAP, _TEXT, _END = "\x01", "\x02", "\x03"  # around a text with blanks that is yet to be wrapped
 _WRAPS = re.compile(f"{_WRAP}(\\d+)(h?){_TEXT}([^{_END}]*){_END}")
 
@@ -36,7 +37,7 @@ class _Blanked(DigestView):
 
     @property
     def preheader(self) -> str:
-        return _blank(_PREHEADER)
+        return blank(_PREHEADER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,16 +49,16 @@ class Blanks:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Wrap:
-    """A text to be wrapped: every other string is the name of a blank."""
+class Wrap:
+    """A text to be wrapped, as a format of `%`."""
 
-    told: tuple[str, ...]
+    told: str
     indent: int
     hanging: bool
 
-    def filled(self, words: Mapping[Mark, str]) -> str:
-        told = [words[Mark(t)] if n % 2 else t for n, t in enumerate(self.told)]
-        return wrapped("".join(told), self.indent, hanging=self.hanging)
+    def filled(self, words: Mapping[Mark, str] | Mapping[str, str]) -> str:
+        """The text in lines, its blanks filled with these words."""
+        return wrapped(self.told % words, self.indent, hanging=self.hanging)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +66,7 @@ class Form:
     """One part of a digest of some kind; its holes are entries, blanks and texts to be wrapped."""
 
     fragment: Fragment
-    wraps: Mapping[Mark, _Wrap] = field(default_factory=dict)
+    wraps: Mapping[Mark, Wrap] = field(default_factory=dict)
 
     def fillings(self, blanks: Blanks, escape: Callable[[str], str]) -> dict[Mark, Filling]:
         """What fills all holes but the entries."""
@@ -106,7 +107,7 @@ def blanked(view: DigestView) -> DigestView:
         papers=tuple(_Sealed() for _ in view.papers),  # type: ignore[misc]
         trending_only=view.trending_only,
         considered=view.considered,
-        reading_url=view.reading_url and _blank(_READING),
+        reading_url=view.reading_url and blank(_READING),
         entries=view.entries,
     )
 
@@ -115,44 +116,59 @@ def _blanked_frame(frame: Frame) -> Frame:
     manage = frame.manage
     return replace(
         frame,
-        recipient=_blank(_RECIPIENT),
-        schedule=_blank(_SCHEDULE),
-        interests=tuple(map(_blank, _numbered("i", len(frame.interests)))),
-        excluded=tuple(map(_blank, _numbered("x", len(frame.excluded)))),
+        recipient=blank(_RECIPIENT),
+        schedule=blank(_SCHEDULE),
+        interests=tuple(map(blank, _numbered("i", len(frame.interests)))),
+        excluded=tuple(map(blank, _numbered("x", len(frame.excluded)))),
         manage=Manage(
-            preferences_url=manage.preferences_url and _blank(_PREFERENCES),
-            unsubscribe_url=manage.unsubscribe_url and _blank(_UNSUBSCRIBE),
-            unsubscribe_mailto=manage.unsubscribe_mailto and _blank(_MAILTO),
+            preferences_url=manage.preferences_url and blank(_PREFERENCES),
+            unsubscribe_url=manage.unsubscribe_url and blank(_UNSUBSCRIBE),
+            unsubscribe_mailto=manage.unsubscribe_mailto and blank(_MAILTO),
         ),
     )
 
 
 def form(printed: str, blanks: Blanks, entries: int) -> Form:
     """The form that a built-in template printed."""
-    wraps: dict[Mark, _Wrap] = {}
+    printed, wraps = with_wraps_blank(printed)
+    marks = {*entry_marks(entries), *blanks.words, *wraps}
+    return Form(fragment=fragment(printed.replace(BLANK, "\0"), marks), wraps=wraps)
+
+
+def with_wraps_blank(printed: str) -> tuple[str, dict[Mark, Wrap]]:
+    """What a template printed with a blank for each text to be wrapped, and these texts."""
+    wraps: dict[Mark, Wrap] = {}
 
     def wrap(match: re.Match[str]) -> str:
         indent, hanging, told = match.groups()
         mark = Mark(f"wrap{len(wraps)}")
-        wraps[mark] = _Wrap(
-            told=tuple(told.split(_BLANK)), indent=int(indent), hanging=bool(hanging)
-        )
-        return f"\0{mark}\0"
+        wraps[mark] = Wrap(told=format_of(told), indent=int(indent), hanging=bool(hanging))
+        return blank(mark)
 
-    printed = _WRAPS.sub(wrap, printed).replace(_BLANK, "\0")
-    marks = {*entry_marks(entries), *blanks.words, *wraps}
-    return Form(fragment=fragment(printed, marks), wraps=wraps)
+    return _WRAPS.sub(wrap, printed), wraps
+
+
+def format_of(printed: str) -> str:
+    """What a template printed as a format of `%`, with the names of its blanks."""
+    return _BLANKS.sub(r"%(\1)s", printed.replace("%", "%%"))
+
+
+def blank(name: Mark) -> str:
+    """The blank of that name as a template prints it."""
+    return f"{BLANK}{name}{BLANK}"
+
+
+def escaped(told: str) -> str:
+    """The words in HTML: as `markupsafe` escapes them, which is slow for short ones."""
+    told = told.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return told.replace("'", "&#39;").replace('"', "&#34;")
 
 
 def wrapped_later(text: str, indent: int = 0, *, hanging: bool = False) -> str:
     """The filter `wrapped`: of a text with blanks, what is to be done once they are filled."""
-    if _BLANK not in text:
+    if BLANK not in text:
         return wrapped(text, indent, hanging=hanging)
     return f"{_WRAP}{indent}{'h' if hanging else ''}{_TEXT}{text}{_END}"
-
-
-def _blank(name: Mark) -> str:
-    return f"{_BLANK}{name}{_BLANK}"
 
 
 @cache

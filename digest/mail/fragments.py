@@ -11,7 +11,7 @@ from functools import cache
 from threading import Lock
 from typing import NamedTuple, NewType
 
-from digest.mail.quoted import Quoted, piece, unified
+from digest.mail.quoted import Quoted, piece, piece_again, unified
 
 KEPT_MOST = 48 * 2**20
 
@@ -20,6 +20,7 @@ Mark = NewType("Mark", str)
 RANK_MARK, VOTING_MARK = Mark("rank"), Mark("voting")
 RANK, VOTING = f"\0{RANK_MARK}\0", f"\0{VOTING_MARK}\0"
 
+_SHORT = 300  # characters: what stands around the words of an entry, which others have too
 _OWN_COST = 4_000  # bytes of the view and of the objects around the pieces of an entry, about
 
 
@@ -85,9 +86,9 @@ def fragment(printed: str, marks: Collection[Mark] = (RANK_MARK, VOTING_MARK)) -
     told, holes = found[::2], tuple(map(Mark, found[1::2]))
     if len(told) == len(holes) or not set(holes) <= set(marks):
         raise StrayMark
-    first, *others = map(piece, told)
+    first, *others = [piece(t) if len(t) > _SHORT else piece_again(t) for t in told]
     rest = tuple(zip(holes, others, strict=True))
-    return Fragment(first=first, rest=rest, size=sum(map(octets, told)))
+    return Fragment(first=first, rest=rest, size=octets("".join(told)))
 
 
 def filling(told: str) -> Filling:

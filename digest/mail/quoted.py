@@ -6,24 +6,33 @@ Lines have at most 76 octets. None begins with a dot, so that SMTP has nothing t
 
 import binascii
 import re
+from functools import lru_cache
 from typing import NewType
 
 Quoted = NewType("Quoted", bytes)
 
 LINE = 76
 _HARD, _SOFT = b"\r\n", b"=\r\n"
-_TOUCHY = re.compile(rb"\.|From ")
+_TOUCHY, _BLANKS = (b".", b"From "), (b" ", b"\t")
 _TOUCHY_LATER = re.compile(rb"\n(?:\.|From )")
 _ESCAPE = re.compile(rb"=[0-9A-F]?\Z")
-_PLAINLY = b"\t" + bytes(octet for octet in range(32, 127) if octet != ord("="))
-_OCTETS = [(bytes([octet]), b"=%02X" % octet) for octet in range(256)]
+_PLAINLY = b"\t\n" + bytes(octet for octet in range(32, 127) if octet != ord("="))
+_ESCAPES = [(bytes([octet]), b"=%02X" % octet) for octet in range(256)]
 # As much as fits before a soft break, no escape cut in two.
 _FILLED = re.compile(rb".{1,75}(?<!=)(?<!=.)")
 
 
 def quoted(text: str) -> Quoted:
-    """The text encoded; its line breaks, of whatever kind, become CRLF."""
-    return Quoted(_HARD.join(map(_line, unified(text).split("\n"))))
+    """The text encoded; its line breaks, of whatever kind, become CRLF.
+
+    Ordinary lines are those of `binascii.b2a_qp`, which takes three times as long.
+    """
+    octets = unified(text).encode("utf-8", "replace")
+    if odd := octets.translate(None, _PLAINLY):
+        octets = octets.replace(b"=", b"=3D")  # first, since all others become one
+        for octet in set(odd) - {61}:
+            octets = octets.replace(*_ESCAPES[octet])
+    return Quoted(_HARD.join(map(_line, octets.split(b"\n"))))
 
 
 def piece(text: str) -> Quoted:
@@ -32,6 +41,9 @@ def piece(text: str) -> Quoted:
     """
     done = quoted(text)
     return done if not done or done.endswith(b"\n") else Quoted(done + _SOFT)
+
+
+piece_again = lru_cache(maxsize=4_096)(piece)  # for short texts that most mails share
 
 
 def words(done: bytes) -> str:
@@ -44,37 +56,26 @@ def unified(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def _line(line: str) -> bytes:
-    """One line encoded: as `_encoded` does it, in a third of the time."""
-    octets = line.encode("utf-8", "replace")
-    if odd := octets.translate(None, _PLAINLY):
-        octets = octets.replace(b"=", b"=3D")  # first, since all others become one
-        for octet in set(odd) - {61}:
-            octets = octets.replace(*_OCTETS[octet])
-    if octets.endswith((b" ", b"\t")) or _TOUCHY.match(octets):
-        return _encoded(line)
-    if len(octets) < LINE:
-        return octets
-    done = _SOFT.join(_FILLED.findall(octets))
-    return _encoded(line) if _TOUCHY_LATER.search(done) else done
+def _line(line: bytes) -> bytes:
+    """An escaped line with its soft breaks."""
+    parts = [line] if len(line) < LINE else _FILLED.findall(line)
+    done = line if len(line) < LINE else _SOFT.join(parts)
+    if done.endswith(_BLANKS):
+        parts[-1] = parts[-1][:-1] + b"=%02X" % done[-1]
+    elif not done.startswith(_TOUCHY) and (done is line or not _TOUCHY_LATER.search(done)):
+        return done
+    return _SOFT.join(map(_mended, parts))
 
 
-def _encoded(line: str) -> bytes:
-    # binascii takes the first line break for all, those of its own too, so there must be one
-    done = binascii.b2a_qp(line.encode("utf-8", "replace") + _HARD, istext=True)[:-2]
-    return _HARD.join(map(_mended, done.split(_HARD)))
-
-
-def _mended(line: bytes) -> bytes:
-    """The line without a beginning that relays change, in lines that have room for a soft break."""
-    soft = b"=" if line.endswith(b"=") else b""
-    line, done = line[: len(line) - len(soft)], b""
-    while _TOUCHY.match(line) or len(line) >= LINE:
-        if _TOUCHY.match(line):
-            line = b"=%02X" % line[0] + line[1:]
-        if len(line) >= LINE:
+def _mended(part: bytes) -> bytes:
+    """Part of a line without a beginning that relays change, and with room for a soft break."""
+    done = b""
+    while part.startswith(_TOUCHY) or len(part) >= LINE:
+        if part.startswith(_TOUCHY):
+            part = b"=%02X" % part[0] + part[1:]
+        if len(part) >= LINE:
             cut = LINE - 1
-            if escape := _ESCAPE.search(line[:cut]):
+            if escape := _ESCAPE.search(part[:cut]):
                 cut = escape.start()
-            done, line = done + line[:cut] + _SOFT, line[cut:]
-    return done + line + soft
+            done, part = done + part[:cut] + _SOFT, part[cut:]
+    return done + part

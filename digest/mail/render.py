@@ -8,13 +8,13 @@ from pathlib import Path
 
 from jinja2 import TemplateError as JinjaError
 from jinja2 import TemplateNotFound, TemplateSyntaxError
-from markupsafe import escape
 
 from digest.domain.deliveries import MailKind
 from digest.errors import ConfigError, TemplateError
 from digest.mail.entries import SLIMMEST, PaperView, slimmer
+from digest.mail.entryforms import EntryForm, Shape, blanked_paper, entry_form, shape_of
 from digest.mail.excerpts import plain, shortened
-from digest.mail.forms import Blanks, Form, blanked, blanks_of, form
+from digest.mail.forms import Blanks, Form, blanked, blanks_of, escaped, form
 from digest.mail.fragments import (
     RANK_MARK,
     VOTING_MARK,
@@ -31,7 +31,7 @@ from digest.mail.fragments import (
 )
 from digest.mail.quoted import Quoted, words
 from digest.mail.samples import samples
-from digest.mail.templating import environment, is_own_design
+from digest.mail.templating import environment, is_own_design, is_own_entry
 from digest.mail.theme import Theme
 from digest.mail.views import (
     AccessView,
@@ -80,12 +80,8 @@ class _Part:
     rank_width: int
 
 
-def _escaped(told: str) -> str:
-    return str(escape(told))
-
-
 _HTML = _Part(
-    body="body.html", paper="mail/digest/paper.html", place=0, escape=_escaped, rank_width=1
+    body="body.html", paper="mail/digest/paper.html", place=0, escape=escaped, rank_width=1
 )
 # a rank of two digits makes no difference to the words after it, which are wrapped already
 _TEXT = _Part(body="body.txt", paper="mail/digest/paper.txt", place=1, escape=str, rank_width=2)
@@ -105,6 +101,8 @@ class Renderer:
         self._shelf = Shelf()
         self._forms: dict[Hashable, Form] = {}
         self._has_forms = override is None or not is_own_design(override)
+        self._entry_forms: dict[Shape, tuple[EntryForm, EntryForm]] = {}
+        self._has_entry_forms = override is None or not is_own_entry(override)
 
     def render(self, view: MailView, *, text_only: bool = False) -> Rendered:
         """The mail in words. Raises TemplateError, which names file and line."""
@@ -181,11 +179,22 @@ class Renderer:
 
     def _entry(self, paper: PaperView, level: int) -> Entry:
         shown = slimmer(paper, level) if level else paper
-        made = Entry(
-            html=_split(_HTML.paper, self._printed(_HTML.paper, paper=shown)),
-            text=_split(_TEXT.paper, self._printed(_TEXT.paper, paper=shown)),
-        )
+        shape = shape_of(shown) if self._has_entry_forms else None
+        if shape is None:
+            made = Entry(*(_split(p.paper, self._entry_words(p, shown)) for p in (_HTML, _TEXT)))
+        else:
+            html, text = self._entry_forms.get(shape) or self._new_entry_forms(shape, shown)
+            made = Entry(html=html.html(shown), text=text.text(shown))
         return self._shelf.keep(paper, level, made)
+
+    def _new_entry_forms(self, shape: Shape, paper: PaperView) -> tuple[EntryForm, EntryForm]:
+        blank = blanked_paper(paper)
+        html, text = (entry_form(self._entry_words(part, blank)) for part in (_HTML, _TEXT))
+        self._entry_forms[shape] = html, text
+        return html, text
+
+    def _entry_words(self, part: _Part, paper: PaperView) -> str:
+        return self._printed(part.paper, paper=paper)
 
     def _printed(self, name: str, **values: object) -> str:
         try:

@@ -58,6 +58,12 @@ def is_own_design(override: Path) -> bool:
     return any(path.is_file() for path in (*own, *parts.glob("*.html"), *parts.glob("*.txt")))
 
 
+def is_own_entry(override: Path) -> bool:
+    """Whether the operator's folder changes how a paper of a digest is shown."""
+    own = (override / "mail/digest/paper.html", override / "mail/digest/paper.txt")
+    return any(path.is_file() for path in own)
+
+
 def environment(override: Path | None = None, theme: Theme | None = None) -> Environment:
     """The environment over the operator's folder first, if there is one, then the built-in one."""
     folders: Sequence[Path] = [*([override] if override else []), folder("templates")]

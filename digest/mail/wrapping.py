@@ -3,6 +3,7 @@
 import re
 
 COLUMNS = 72
+_OTHER = re.compile(r"[\t\n\v\f\r]")
 _BETWEEN = re.compile(r"[ \t\n\v\f\r]+")
 
 
@@ -30,4 +31,6 @@ def wrapped(text: str, indent: int = 0, *, hanging: bool = False) -> str:
 
 def _is_even(text: str) -> bool:
     """Whether nothing but single spaces stands between its words."""
-    return text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]
+    if "  " in text or text[:1] == " " or text[-1:] == " ":
+        return False
+    return text.isprintable() or not _OTHER.search(text)
