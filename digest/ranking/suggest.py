@@ -180,7 +180,8 @@ class PhraseBook:
         spread evenly over them.
         """
         step = max(1.0, len(papers) / self._read_most)
-        read = papers[np.arange(0, len(papers), step).astype(np.int64)].tolist()
+        at = np.arange(0, len(papers), step).astype(np.int64)
+        read = papers[at[at < len(papers)]].tolist()  # its last may be rounded up to the end
         found: Candidates = {}
         for paper in read:
             for is_title, text in zip((True, False), self._texts[paper], strict=True):

@@ -82,6 +82,7 @@ class Window:
         self._book_at: datetime | None = None
         self._kept: OrderedDict[str, list[str]] = OrderedDict()
         self._relating = Lock()
+        self._showing = Event()
         self._stopping = Event()
         self._thread: Thread | None = None
 
@@ -106,6 +107,10 @@ class Window:
         self._stopping.set()
         if self._thread:
             self._thread.join(timeout_s)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until there is something to ask; whether there is."""
+        return self._showing.wait(timeout_s)
 
     def preview(
         self,
@@ -219,6 +224,7 @@ class Window:
         _ask(view, (interest("papers"), interest("-nothing")), Preferences())
         with self._asking:
             self._view, self._asked = view, set()
+        self._showing.set()
 
     def _write_book(self, now: datetime) -> None:
         with reading(self._engine) as session:

@@ -208,6 +208,12 @@ def test_every_score_is_finite_and_the_order_is_theirs() -> None:
     assert scores == sorted(scores, reverse=True)
 
 
+def test_phrases_are_found_however_many_papers_of_those_that_hold_one_are_read() -> None:
+    texts = [("Continual learning", "It suffers from catastrophic forgetting.")] * 290
+    book = PhraseBook([*texts, *_others(290)], read_most=60)
+    assert book.related("continual learning", 1).suggestions[0].phrase == "catastrophic forgetting"
+
+
 def test_phrases_end_at_stop_words_punctuation_and_hyphens() -> None:
     found = {
         " ".join(one.forms) for one in phrases("Fast class-incremental learning, of dense maps")
