@@ -64,22 +64,25 @@ def mailroom(loaded: Loaded, secret_keys: Sequence[str]) -> Mailroom:
 
 def relay(loaded: Loaded) -> Relay:
     """The way to the relay."""
+    return Relay(relay_settings(loaded))
+
+
+def relay_settings(loaded: Loaded) -> RelaySettings:
+    """Where the relay is and how it is spoken to."""
     smtp = loaded.settings.smtp
     ca_file = loaded.file(smtp.ca_file)
-    return Relay(
-        RelaySettings(
-            host=smtp.host,
-            port=smtp.effective_port,
-            security=smtp.security,
-            username=smtp.username or None,
-            password=smtp.password or None,
-            connections=smtp.connections,
-            timeout_s=smtp.timeout_s,
-            data_timeout_s=smtp.data_timeout_s,
-            local_hostname=smtp.local_hostname or None,
-            ca_file=str(ca_file) if ca_file else None,
-            messages_per_connection=smtp.messages_per_connection,
-        )
+    return RelaySettings(
+        host=smtp.host,
+        port=smtp.effective_port,
+        security=smtp.security,
+        username=smtp.username or None,
+        password=smtp.password or None,
+        connections=smtp.connections,
+        timeout_s=smtp.timeout_s,
+        data_timeout_s=smtp.data_timeout_s,
+        local_hostname=smtp.local_hostname or None,
+        ca_file=str(ca_file) if ca_file else None,
+        messages_per_connection=smtp.messages_per_connection,
     )
 
 

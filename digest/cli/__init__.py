@@ -14,6 +14,7 @@ from digest.cli import (
     deliveries,
     demo,
     dkim,
+    doctor,
     feedback,
     fetch,
     interests,
@@ -67,6 +68,7 @@ app.add_typer(bounces.bounces, name="bounces")
 app.add_typer(suppressions.suppressions, name="suppressions")
 app.command("run")(daemon.run)
 app.command("web")(web.web)
+app.command("doctor")(doctor.doctor)
 app.command("stats")(deliveries.overall)
 
 

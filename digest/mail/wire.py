@@ -62,6 +62,13 @@ class Wire(asyncio.BufferedProtocol):
         """Whether some of what was written has not left this process."""
         return self._paused
 
+    @property
+    def certificate(self) -> bytes | None:
+        """The relay's certificate (DER); None without TLS."""
+        tls = self._transport.get_extra_info("ssl_object")
+        der: bytes | None = tls.getpeercert(binary_form=True) if tls else None
+        return der
+
     def write(self, data: bytes | memoryview) -> None:
         """Write without waiting. Raises ConnectionError when the connection is lost."""
         if not self.is_open:

@@ -1,0 +1,150 @@
+"""The store: reached, of our schema, writable, sound, and its server's version and clock."""
+
+import os
+from collections.abc import Iterator
+from functools import partial
+
+from sqlalchemy import Engine
+
+from digest.domain.checkup import (
+    STORE_SKEW_MOST,
+    STORE_SKEW_NOTED,
+    Area,
+    Finding,
+    Level,
+    fail,
+    judged,
+    ok,
+    skew,
+    unknown,
+    warn,
+)
+from digest.domain.schedule import zone
+from digest.errors import DigestError, InvalidInput, SchemaMismatch, StoreError
+from digest.services.doctor.model import Check, Checkup, StoreFacts, World
+from digest.store import checks as look
+from digest.store import schema
+from digest.store.database import clock_ahead
+
+# The oldest that still gets fixes is 15 (PostgreSQL's versioning policy: five years each).
+SERVER_LEAST = 150_000
+ZONES_SHOWN = 5
+
+
+def checks(checkup: Checkup, world: World) -> list[Check]:
+    """The store's checks, and that the zones of its subscribers are known."""
+    facts = checkup.store
+    return [
+        Check(area=Area.STORE, name="store", run=partial(_store, facts)),
+        Check(area=Area.CLOCK, name="store", run=partial(_clock, facts, world)),
+        Check(area=Area.ZONES, name="subscribers", run=partial(_zones, facts)),
+    ]
+
+
+def _store(facts: StoreFacts) -> Iterator[Finding]:
+    if _is_missing(facts):
+        text = f"there is no store yet at {facts.name}"
+        yield fail(Area.STORE, "reachable", text, "run 'digest init'")
+        return
+    engine = facts.engine()
+    try:
+        schema.require_known(engine)
+    except SchemaMismatch as exc:
+        text, _, mend = str(exc).rpartition(": ")
+        yield fail(Area.STORE, "schema", text or str(exc), mend)
+        return
+    except StoreError as exc:
+        yield fail(Area.STORE, "reachable", str(exc), _reach(facts))
+        return
+    yield ok(Area.STORE, "reachable", facts.name)
+    yield ok(Area.STORE, "schema", f"{schema.head()}, the newest")
+    yield _writable(engine, facts)
+    yield _sound(engine) if facts.path else _version(engine)
+
+
+def _is_missing(facts: StoreFacts) -> bool:
+    """Opening a store would make its folder, and a check-up leaves no trace."""
+    return facts.path is not None and not facts.path.is_file()
+
+
+def _reach(facts: StoreFacts) -> str:
+    if facts.path:
+        return "restore a backup, or correct store.url"
+    return "start PostgreSQL, and check host, name and password in store.url"
+
+
+def _writable(engine: Engine, facts: StoreFacts) -> Finding:
+    try:
+        look.try_writing(engine)
+    except StoreError as exc:
+        mend = "run as the user whom the service runs as, and give it the store"
+        return fail(Area.STORE, "writable", str(exc), mend)
+    if facts.path and os.geteuid() == 0 and (owner := facts.path.stat().st_uid) != 0:
+        text = "root may write, which says nothing about the user of the service"
+        return warn(Area.STORE, "writable", text, f"run 'sudo -u #{owner} digest doctor'")
+    return ok(Area.STORE, "writable", "yes")
+
+
+def _sound(engine: Engine) -> Finding:
+    found = look.quick_check(engine)
+    if not found:
+        return ok(Area.STORE, "sound", "SQLite's quick_check finds nothing")
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return fail(Area.STORE, "sound", found[0] + more, "stop the service and restore a backup")
+
+
+def _version(engine: Engine) -> Finding:
+    version = look.server_version(engine)
+    return judged(
+        Area.STORE,
+        "version",
+        Level.OK if version >= SERVER_LEAST else Level.WARN,
+        f"PostgreSQL {version // 10_000}.{version % 10_000}",
+        f"upgrade the server to PostgreSQL {SERVER_LEAST // 10_000} or later",
+    )
+
+
+def _clock(facts: StoreFacts, world: World) -> Iterator[Finding]:
+    if facts.path:
+        return
+    try:
+        ahead = clock_ahead(facts.engine(), world.clock)
+    except DigestError as exc:
+        yield unknown(Area.CLOCK, "store", f"cannot be compared: {exc}")
+        return
+    seconds = ahead.total_seconds()
+    yield judged(
+        Area.CLOCK,
+        "store",
+        skew(ahead, STORE_SKEW_NOTED, STORE_SKEW_MOST),
+        f"the store's clock is {abs(seconds):.1f} s {'ahead' if seconds >= 0 else 'behind'}",
+        "keep both hosts on NTP: 'timedatectl set-ntp true'",
+    )
+
+
+def _zones(facts: StoreFacts) -> Iterator[Finding]:
+    if _is_missing(facts):
+        yield unknown(Area.ZONES, "subscribers", "there is no store yet", "run 'digest init'")
+        return
+    try:
+        engine = facts.engine()
+        schema.require_known(engine)
+        names = look.zones_in_use(engine)
+    except DigestError as exc:
+        yield unknown(Area.ZONES, "subscribers", f"the store cannot be asked: {exc}")
+        return
+    strange = [name for name in names if not _is_known(name)]
+    if strange:
+        text = f"unknown here, taken as UTC: {', '.join(strange[:ZONES_SHOWN])}"
+        mend = "bring the zone data up to date: pip install -U tzdata"
+        yield fail(Area.ZONES, "subscribers", text, mend)
+        return
+    yield ok(Area.ZONES, "subscribers", f"all {len(names)} zones of subscribers are known")
+
+
+def _is_known(name: str) -> bool:
+    try:
+        zone(name)
+    except InvalidInput:
+        return False
+    return True
