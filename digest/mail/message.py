@@ -71,11 +71,11 @@ class Letter:
 class Signer(Protocol):
     """What signs mails, such as by DKIM."""
 
-    def sign(self, head: bytes, body: bytes, at: datetime) -> bytes:
+    def sign(self, head: bytes, body: bytes, at: datetime, *, even: bool = False) -> bytes:
         """The header fields, each ended by CRLF, that are to stand before `head`.
 
         `head` holds all other fields, ended and folded as they are sent; `body` ends with exactly
-        one CRLF.
+        one CRLF, and every line of it does where it is `even`.
         """
         ...
 
@@ -90,7 +90,7 @@ def compose(letter: Letter, signer: Signer | None = None) -> bytes:
     kind, body = _body(letter)
     # UTF-8 occurs only in an address whose local part needs it (RFC 6532)
     head = "".join([*fields, kind]).encode()
-    signature = signer.sign(head, body, letter.date) if signer else b""
+    signature = signer.sign(head, body, letter.date, even=True) if signer else b""
     return b"".join((signature, head, b"\r\n", body))
 
 

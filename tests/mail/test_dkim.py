@@ -237,6 +237,11 @@ def test_body_with_bare_line_ends_is_refused(body: bytes) -> None:
         a_signer().sign(parted(MAIL)[0], body, AT)
 
 
+def test_body_known_to_have_even_lines_is_signed_alike() -> None:
+    head, body = parted(MAIL)
+    assert a_signer().sign(head, body, AT, even=True) == a_signer().sign(head, body, AT)
+
+
 def test_private_key_is_in_no_representation() -> None:
     signer = a_signer()
     shown = repr(signer) + repr(signer.keys) + str(signer.keys[0])

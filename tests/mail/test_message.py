@@ -129,7 +129,7 @@ def test_one_click_is_promised_only_over_https(url: str | None) -> None:
 class Stamp:
     """Signs with the lengths of what it was given."""
 
-    def sign(self, head: bytes, body: bytes, at: datetime) -> bytes:
+    def sign(self, head: bytes, body: bytes, at: datetime, *, even: bool = False) -> bytes:
         self.given = (head, body, at)
         return f"X-Stamp: {len(head)} {len(body)}\r\n".encode()
 
