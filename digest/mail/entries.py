@@ -1,7 +1,10 @@
 """A paper as the templates of its entry see it: plain words and checked links."""
 
+from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from threading import Lock
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -87,12 +90,47 @@ def joined(segments: tuple[Segment, ...]) -> str:
     return "".join(segment.text for segment in segments)
 
 
-# One paper goes to many readers for the same reason: they get the same object, by which what was
-# rendered of it is found again (`fragments.Shelf`).
-@lru_cache(maxsize=8_192)
+class KeptViews:
+    """Picks as they are shown, by keys that name their paper and reason; the oldest of more than
+    `most` go first.
+
+    Keys may have the identity of a paper in them: to look at all its fields would take longer.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[Hashable, tuple[Paper, PaperView]] = OrderedDict()
+        self._lock = Lock()  # pages show papers too, in threads of their own
+
+    def get(self, key: Hashable) -> PaperView | None:
+        """The view kept by that key."""
+        kept = self._kept.get(key)
+        return kept[1] if kept else None
+
+    def keep(self, key: Hashable, paper: Paper, made: PaperView) -> PaperView:
+        """Keep a view from now on, and its paper, so that none other has its identity."""
+        with self._lock:
+            _, made = self._kept.setdefault(key, (paper, made))
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return made
+
+
+_VIEWS = KeptViews(most=8_192)
+
+
 def view_of(reason: Reason, paper: Paper, site: str | None, room: int, feedback: bool) -> PaperView:
+    """A pick of whatever rank as it is shown.
+
+    One paper goes to many readers for the same reason: they get the same object, by which what was
+    rendered of it is found again (`fragments.Shelf`).
+    """
+    key = (id(paper), reason, room, feedback, site)
+    if (kept := _VIEWS.get(key)) is not None:
+        return kept
     pick = Pick(paper_id=paper.id, score=0.0, relevance=0.0, trend=0.0, reason=reason)
-    return paper_view(pick, paper, RANK, site=Site(url=site), room=room, feedback=feedback)
+    made = paper_view(pick, paper, RANK, site=Site(url=site), room=room, feedback=feedback)
+    return _VIEWS.keep(key, paper, made)
 
 
 def paper_view(
