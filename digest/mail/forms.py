@@ -10,9 +10,10 @@ the same.
 import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache
 
-from digest.mail.fragments import Filling, Fragment, Mark, entry_marks, filling, fragment
+from digest.mail.fragments import Fragment, Mark, entry_marks, fragment
+from digest.mail.quoted import Quoted, piece, piece_again
 from digest.mail.views import DigestView, Frame, Manage
 from digest.mail.wrapping import wrapped
 
@@ -27,7 +28,9 @@ _READING = Mark("reading")
 
 
 class _Sealed:
-    """A paper of which a form may know nothing but that it is there."""
+    """A paper of which a form may know nothing but that it is there, and a subject its title."""
+
+    title_text = f"{BLANK}title{BLANK}"
 
 
 class _Blanked(DigestView):
@@ -68,12 +71,12 @@ class Form:
     fragment: Fragment
     wraps: Mapping[Mark, Wrap] = field(default_factory=dict)
 
-    def fillings(self, blanks: Blanks, escape: Callable[[str], str]) -> dict[Mark, Filling]:
+    def fillings(self, blanks: Blanks, escape: Callable[[str], str]) -> dict[Mark, Quoted]:
         """What fills all holes but the entries."""
         words = blanks.words
-        done = {mark: _filling(escape(told)) for mark, told in words.items()}
+        done = {mark: piece_again(escape(told)) for mark, told in words.items()}
         for mark, wrap in self.wraps.items():
-            done[mark] = filling(escape(wrap.filled(words)))
+            done[mark] = piece(escape(wrap.filled(words)))
         return done
 
 
@@ -174,7 +177,3 @@ def wrapped_later(text: str, indent: int = 0, *, hanging: bool = False) -> str:
 @cache
 def _numbered(name: str, count: int) -> tuple[Mark, ...]:
     return tuple(Mark(f"{name}{number}") for number in range(count))
-
-
-# words of many readers are the same, and each reader's stand in both parts
-_filling = lru_cache(maxsize=4_096)(filling)

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
+from sys import intern
 from threading import Lock
 from typing import NamedTuple, NewType
 
@@ -31,39 +32,24 @@ class StrayMark(ValueError):
         super().__init__("entries, rank and the addresses of votes must be printed as they are")
 
 
-class Filling(NamedTuple):
-    """What a hole is filled with: encoded as a piece, and how many octets it has when read."""
-
-    quoted: Quoted
-    size: int
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fragment:
-    """What one template printed, encoded: its first piece, and each hole with the piece after it.
+    """What one template printed, encoded: the pieces before, between and after its holes."""
 
-    `size` counts the octets of the pieces when read.
-    """
-
-    first: Quoted
-    rest: tuple[tuple[Mark, Quoted], ...]
-    size: int
+    pieces: tuple[Quoted, ...]
+    holes: tuple[Mark, ...]
 
     @property
     def kept_octets(self) -> int:
         """How many octets its pieces have as encoded."""
-        return len(self.first) + sum(len(after) for _, after in self.rest)
+        return sum(map(len, self.pieces))
 
-    def filled(self, fillings: Mapping[Mark, Filling]) -> Filling:
-        """The whole, as what can fill a hole in its turn."""
-        parts: list[bytes] = [self.first]
-        size, add = self.size, parts.append
-        for mark, after in self.rest:
-            quoted, octets = fillings[mark]
-            add(quoted)
-            add(after)
-            size += octets
-        return Filling(Quoted(b"".join(parts)), size)
+    def filled(self, fillings: Mapping[Mark, Quoted]) -> Quoted:
+        """The whole, as what can fill a hole in its turn; what fills its holes are pieces."""
+        parts: list[bytes] = [b""] * (2 * len(self.pieces) - 1)
+        parts[::2] = self.pieces
+        parts[1::2] = map(fillings.__getitem__, self.holes)
+        return Quoted(b"".join(parts))
 
 
 @cache
@@ -83,22 +69,11 @@ def fragment(printed: str, marks: Collection[Mark] = (RANK_MARK, VOTING_MARK)) -
     Raises StrayMark for a NUL that belongs to none of them.
     """
     found = unified(printed).split("\0")
-    told, holes = found[::2], tuple(map(Mark, found[1::2]))
+    told, holes = found[::2], tuple(Mark(intern(mark)) for mark in found[1::2])
     if len(told) == len(holes) or not set(holes) <= set(marks):
         raise StrayMark
-    first, *others = [piece(t) if len(t) > _SHORT else piece_again(t) for t in told]
-    rest = tuple(zip(holes, others, strict=True))
-    return Fragment(first=first, rest=rest, size=octets("".join(told)))
-
-
-def filling(told: str) -> Filling:
-    """The words as what fills a hole."""
-    return Filling(piece(told), octets(told))
-
-
-def octets(told: str) -> int:
-    """How long the words are in UTF-8."""
-    return len(told) if told.isascii() else len(told.encode("utf-8", "replace"))
+    pieces = [piece(text) if len(text) > _SHORT else piece_again(text) for text in told]
+    return Fragment(pieces=tuple(pieces), holes=holes)
 
 
 class Entry(NamedTuple):

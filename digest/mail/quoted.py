@@ -43,7 +43,8 @@ def piece(text: str) -> Quoted:
     return done if not done or done.endswith(b"\n") else Quoted(done + _SOFT)
 
 
-piece_again = lru_cache(maxsize=4_096)(piece)  # for short texts that most mails share
+# for short texts that mails share, and those of one reader that stand in both parts
+piece_again = lru_cache(maxsize=4_096)(piece)
 
 
 def words(done: bytes) -> str:

@@ -14,22 +14,20 @@ from digest.errors import ConfigError, TemplateError
 from digest.mail.entries import SLIMMEST, PaperView, slimmer
 from digest.mail.entryforms import EntryForm, Shape, blanked_paper, entry_form, shape_of
 from digest.mail.excerpts import plain, shortened
-from digest.mail.forms import Blanks, Form, blanked, blanks_of, escaped, form
+from digest.mail.forms import Blanks, Form, blanked, blanks_of, escaped, form, format_of
 from digest.mail.fragments import (
     RANK_MARK,
     VOTING_MARK,
     Entry,
-    Filling,
     Fragment,
     Mark,
     Shelf,
     StrayMark,
     entry_marks,
-    filling,
     fragment,
     hole,
 )
-from digest.mail.quoted import Quoted, words
+from digest.mail.quoted import Quoted, piece, piece_again, words
 from digest.mail.samples import samples
 from digest.mail.templating import environment, is_own_design, is_own_entry
 from digest.mail.theme import Theme
@@ -100,6 +98,7 @@ class Renderer:
         self._environment = environment(override, theme)
         self._shelf = Shelf()
         self._forms: dict[Hashable, Form] = {}
+        self._subjects: dict[tuple[bool, bool, int], str] = {}
         self._has_forms = override is None or not is_own_design(override)
         self._entry_forms: dict[Shape, tuple[EntryForm, EntryForm]] = {}
         self._has_entry_forms = override is None or not is_own_entry(override)
@@ -108,7 +107,7 @@ class Renderer:
         """The mail in words. Raises TemplateError, which names file and line."""
         if isinstance(view, DigestView):
             view = replace(view, entries=_entry_holes(len(view.papers)))
-        subject = self._printed(_name(view, "subject.txt"), mail=view, frame=view.frame).strip()
+        subject = self._subject(view).strip()
         if not (subject := shortened(plain(subject), SUBJECT_MOST)):
             raise TemplateError(f"template {_name(view, 'subject.txt')} prints no subject")
         html, text = self._parts(view, text_only=text_only)
@@ -133,11 +132,11 @@ class Renderer:
             text = self._filled(_TEXT, view, blanks, entries)
             if _fits(html, text) or not papers:
                 break
-        return html and html.quoted, text.quoted
+        return html, text
 
     def _filled(
         self, part: _Part, view: MailView, blanks: Blanks | None, entries: Sequence[Entry]
-    ) -> Filling:
+    ) -> Quoted:
         if not isinstance(view, DigestView):
             return self._around(part, view).filled({})
         if blanks is None:
@@ -145,13 +144,24 @@ class Renderer:
         else:
             known = self._form(part, view, blanks)
             skeleton, fillings = known.fragment, known.fillings(blanks, part.escape)
-        inner = {VOTING_MARK: filling(part.escape(view.voting))}
+        inner = {VOTING_MARK: piece_again(part.escape(view.voting))}
         count = len(entries)
         ranks = _ranks(part.rank_width, count)
         for mark, entry, rank in zip(entry_marks(count), entries, ranks, strict=True):
             inner[RANK_MARK] = rank
             fillings[mark] = entry[part.place].filled(inner)
         return skeleton.filled(fillings)
+
+    def _subject(self, view: MailView) -> str:
+        if self._has_forms and isinstance(view, DigestView):
+            kind = (bool(view.frame.interests), view.trending_only, len(view.papers))
+            if (kept := self._subjects.get(kind)) is None:
+                told = self._printed(
+                    _name(view, "subject.txt"), mail=blanked(view), frame=view.frame
+                )
+                kept = self._subjects[kind] = format_of(told)
+            return kept % {"title": view.papers[0].title_text}
+        return self._printed(_name(view, "subject.txt"), mail=view, frame=view.frame)
 
     def _around(self, part: _Part, view: MailView) -> Fragment:
         """All of a part but its entries, which are holes in it."""
@@ -209,10 +219,11 @@ class Renderer:
             raise TemplateError(f"template {_place(exc) or name}: {exc}") from exc
 
 
-def _fits(html: Filling | None, text: Filling) -> bool:
-    if html is None:
-        return len(text.quoted) <= BODY_MOST
-    return html.size <= HTML_MOST and len(html.quoted) + len(text.quoted) <= BODY_MOST
+def _fits(html: Quoted | None, text: Quoted) -> bool:
+    if len(text) + len(html or b"") > BODY_MOST:
+        return False
+    # nothing is longer when it is read than as it is encoded
+    return html is None or len(html) <= HTML_MOST or len(words(html).encode()) <= HTML_MOST
 
 
 def _split(
@@ -232,8 +243,8 @@ def _entry_holes(count: int) -> tuple[str, ...]:
 
 
 @cache
-def _ranks(width: int, count: int) -> tuple[Filling, ...]:
-    return tuple(filling(f"{rank:{width}}") for rank in range(1, count + 1))
+def _ranks(width: int, count: int) -> tuple[Quoted, ...]:
+    return tuple(piece(f"{rank:{width}}") for rank in range(1, count + 1))
 
 
 def _name(view: MailView, file: str) -> str:

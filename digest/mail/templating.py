@@ -53,7 +53,7 @@ class InliningLoader(FileSystemLoader):
 
 def is_own_design(override: Path) -> bool:
     """Whether the operator's folder changes what stands around the papers of a digest."""
-    own = (override / "mail/digest/body.html", override / "mail/digest/body.txt")
+    own = [override / "mail/digest" / name for name in ("subject.txt", "body.html", "body.txt")]
     parts = override / "mail/_parts"
     return any(path.is_file() for path in (*own, *parts.glob("*.html"), *parts.glob("*.txt")))
 

@@ -7,6 +7,7 @@ that was not checked.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 from digest.domain.digests import (
     Digest,
@@ -213,6 +214,7 @@ def change_address_view(
     return ChangeAddressView(frame=frame, change_url=safe_url(change_url), valid_days=valid_days)
 
 
+@lru_cache(maxsize=64)
 def day_words(day: date, *, year: bool) -> str:
     """`Thursday 12 March 2026`."""
     return f"{day:%A} {day.day} {day:%B}" + (f" {day.year}" if year else "")
@@ -230,6 +232,7 @@ def schedule_words(schedule: Schedule) -> str:
     return f"{often} at {schedule.hour:02d}:00 ({schedule.timezone})"
 
 
+@lru_cache(maxsize=8)
 def _shown_identity(identity: Identity) -> Identity:
     return Identity(
         name=shortened(plain(identity.name), FACT_MOST),

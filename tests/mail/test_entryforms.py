@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from digest.domain.digests import Where
 from digest.domain.papers import Links
-from digest.mail.entries import PaperView, paper_view, slimmer
+from digest.mail.entries import KeptViews, PaperView, paper_view, slimmer
 from digest.mail.entryforms import blanked_paper, entry_form, shape_of
 from digest.mail.forms import escaped
 from digest.mail.fragments import RANK, fragment
@@ -88,7 +88,7 @@ def test_a_paper_whose_rank_is_known_has_no_form() -> None:
         ("paper.txt", "{{ paper.rank }} {{ paper.title_text|length }}\n", "text"),
     ],
 )
-def test_a_template_of_ones_own_may_ask_anything(
+def test_an_entry_of_ones_own_may_ask_anything(
     tmp_path: Path, name: str, source: str, expected: str
 ) -> None:
     path = tmp_path / "mail/digest" / name
@@ -98,3 +98,28 @@ def test_a_template_of_ones_own_may_ask_anything(
     rendered = Renderer(tmp_path).render(view)
     told = words((rendered.quoted_html or b"") if expected == "html" else rendered.quoted_text)
     assert " 17" in told
+
+
+def test_a_subject_of_ones_own_may_ask_anything(tmp_path: Path) -> None:
+    path = tmp_path / "mail/digest/subject.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("{{ mail.papers[0].title_text|length }} letters")
+    view = a_digest_view(a_rich_paper(title="Seventeen letters"))
+    assert Renderer(tmp_path).render(view).subject == "17 letters"
+
+
+def test_subjects_share_all_but_the_title() -> None:
+    renderer = Renderer()
+    for title in ("50% more tides", "%(title)s & <b>"):
+        view = a_digest_view(a_rich_paper(title=title), a_rich_paper(2))
+        assert renderer.render(view).subject == f"2 papers for you: {title}"
+
+
+def test_views_kept_are_the_papers_own_and_not_too_many() -> None:
+    kept = KeptViews(most=2)
+    papers = [a_rich_paper(number) for number in (1, 2, 3)]
+    views = [paper_view(a_pick(paper), paper, RANK, site=OUR_SITE, room=340) for paper in papers]
+    for paper, view in zip(papers, views, strict=True):
+        assert kept.keep(id(paper), paper, view) is view
+    assert [kept.get(id(paper)) for paper in papers] == [None, *views[1:]]
+    assert kept.keep(id(papers[1]), papers[1], views[0]) is views[1]
