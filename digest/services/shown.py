@@ -14,11 +14,11 @@ ROOM = summary_room(10)  # characters of a teaser: those of a summary in a usual
 class ShownPaper:
     """One paper, in the words a mail has for it; nothing here is escaped.
 
-    `page` is the path of its page here, `url` its own address, None where it has none. `reasons`
-    is empty for a paper that is there for its trend alone; `badge` are the facts of the trend, such
-    as `63 upvotes · rising`. `facts` are venue, categories and date. `day` is the day on which it
-    was first listed, `seen_at` the UTC instant at which it came in. `trend` lies
-    in 0 to 1, and is 0 where it was not worked out.
+    `page` is the path of its page here, `url` its own address, None where it has none. `is_match`
+    says that an interest brought it: what does not match is there for its trend. `badge` are the
+    facts of that, such as `63 upvotes · rising`. `facts` are venue, categories and date. `day` is
+    the day on which it was first listed, `seen_at` the UTC instant at which it came in. `trend`
+    lies in 0 to 1, and is 0 where it was not worked out.
     """
 
     id: int
@@ -35,6 +35,7 @@ class ShownPaper:
     day: date | None
     page: str
     seen_at: datetime
+    is_match: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +71,7 @@ def shown(
         day=day,
         page=page_of(paper.id),
         seen_at=paper.first_seen_at,
+        is_match=reason.interest is not None,
     )
 
 

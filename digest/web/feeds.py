@@ -85,7 +85,8 @@ class Shelf:
 def of_keywords(request: Request) -> Response:
     """GET /feed.atom, /feed.json: what matches `interests`; without any, what trends.
 
-    Where nothing matches there is no entry: a feed on one thing is not to fill with others.
+    A feed on one thing is not to fill with others: what trends beyond the keywords is not in it,
+    and where nothing matches there is no entry.
     """
     desk, form = desk_of(request), _form(request)
     interests = parse_interests(query_of(request).one("interests"))
@@ -135,7 +136,7 @@ def _keyword_feed(desk: Desk, asked: Asked) -> Feed:
     name, words = desk.settings.sender.name, asked.words
     found = desk.window.preview(asked.interests, max_papers=ENTRIES)
     is_wanted = any(not one.excluded for one in asked.interests)
-    papers = found.papers if found.matched or not is_wanted else ()
+    papers = [paper for paper in found.papers if paper.is_match or not is_wanted]
     entries = tuple(
         sorted(
             (Entry(paper=paper, at=paper.seen_at) for paper in papers),
