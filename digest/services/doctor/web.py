@@ -64,6 +64,7 @@ class Web:
 
 
 def _answer(response: httpx2.Response) -> Answer:
+    ends = _ends(response)  # while the connection is still there
     body = b""
     for chunk in response.iter_bytes():
         body += chunk
@@ -74,14 +75,14 @@ def _answer(response: httpx2.Response) -> Answer:
         body=body[:BODY_MOST],
         date=_date(response.headers.get("date", "")),
         location=response.headers.get("location", ""),
-        certificate_ends=_ends(response),
+        certificate_ends=ends,
     )
 
 
 def _ends(response: httpx2.Response) -> datetime | None:
     stream = response.extensions.get("network_stream")
     tls = stream.get_extra_info("ssl_object") if stream else None
-    der = tls.getpeercert(binary_form=True) if tls else None
+    der = tls.getpeercert(True) if tls else None
     return ends_at(der) if der else None
 
 
