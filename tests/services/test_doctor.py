@@ -1,6 +1,7 @@
 """The doctor: how checks are run, and what it says of config, store, disk, clock and zones."""
 
 import os
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from digest.domain.checkup import (
 )
 from digest.domain.subscribers import Status
 from digest.errors import ConfigError
-from digest.services.doctor import Checkup, StoreFacts, examine
+from digest.services.doctor import Checkup, StoreFacts, examine, plan
 from digest.services.doctor.host import _zones
 from digest.services.doctor.model import Check
 from digest.store.database import open_engine, transaction
@@ -290,6 +291,17 @@ def test_a_store_that_cannot_be_reached_says_nothing_of_its_password(
     assert (store.level, "start PostgreSQL" in store.mend) == (Level.FAIL, True)
     assert _one(told, "subscribers").level is Level.UNKNOWN
     assert "hunter22" not in repr(told)
+
+
+def test_a_server_that_takes_the_connection_and_says_nothing_is_a_fault(
+    names: Names, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        engine = open_engine(f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/digest")
+        checks = plan(_on(engine, tmp_path), a_world(names), [Area.STORE])
+        (told,) = examine(checks, 0.3)
+    assert (told.name, told.level) == ("reachable", Level.FAIL)
+    assert "start PostgreSQL" in told.mend
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may write everything")

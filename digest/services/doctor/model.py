@@ -152,13 +152,14 @@ class Checkup:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
     """One thing to look at. `run` yields findings as it makes them; `extra` is added to its
-    deadline where it has to wait for its turn.
+    deadline where it has to wait for its turn; `late` is told where it finds nothing in time.
     """
 
     area: Area
     name: str
     run: Callable[[], Iterable[Finding]]
     extra: timedelta = timedelta(0)
+    late: Finding | None = None
 
 
 def _domain(address: str) -> str:

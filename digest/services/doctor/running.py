@@ -57,18 +57,22 @@ class _Run:
 
     def findings(self) -> Iterator[Finding]:
         """What it finds until its deadline."""
-        check = self._check
+        late = self._check.late
         while True:
             try:
                 finding = self._found.get(timeout=max(0.0, self._until - time.monotonic()))
             except queue.Empty:
-                text = f"did not end within {self._seconds:g} s"
-                mend = "give it longer with --seconds 60"
-                yield unknown(check.area, check.name, text, mend)
+                yield late or self._unfinished()
                 return
             if finding is None:
                 return
+            late = None
             yield finding
+
+    def _unfinished(self) -> Finding:
+        text = f"did not end within {self._seconds:g} s"
+        mend = "give it longer with --seconds 60"
+        return unknown(self._check.area, self._check.name, text, mend)
 
     def _work(self) -> None:
         check = self._check
@@ -96,4 +100,4 @@ def parted(message: str) -> tuple[str, str]:
         wrong, _, mend = message.rpartition(mark)
         if wrong:
             return wrong, mend
-    return message, "see the documentation of that setting in config.example.toml"
+    return message, "correct that setting; config.example.toml explains each"

@@ -29,13 +29,15 @@ from digest.store.database import clock_ahead
 # The oldest that still gets fixes is 15 (PostgreSQL's versioning policy: five years each).
 SERVER_LEAST = 150_000
 ZONES_SHOWN = 5
+UNASKED, MEND_STORE = "the store cannot be asked", "mend the store first: --area store"
 
 
 def checks(checkup: Checkup, world: World) -> list[Check]:
     """The store's checks, and that the zones of its subscribers are known."""
     facts = checkup.store
+    silent = fail(Area.STORE, "reachable", f"{facts.name} gave no answer in time", _reach(facts))
     return [
-        Check(area=Area.STORE, name="store", run=partial(_store, facts)),
+        Check(area=Area.STORE, name="store", run=partial(_store, facts), late=silent),
         Check(area=Area.CLOCK, name="store", run=partial(_clock, facts, world)),
         Check(area=Area.ZONES, name="subscribers", run=partial(_zones, facts)),
     ]
@@ -109,8 +111,8 @@ def _clock(facts: StoreFacts, world: World) -> Iterator[Finding]:
         return
     try:
         ahead = clock_ahead(facts.engine(), world.clock)
-    except DigestError as exc:
-        yield unknown(Area.CLOCK, "store", f"cannot be compared: {exc}")
+    except DigestError:
+        yield unknown(Area.CLOCK, "store", UNASKED, MEND_STORE)
         return
     seconds = ahead.total_seconds()
     yield judged(
@@ -130,8 +132,8 @@ def _zones(facts: StoreFacts) -> Iterator[Finding]:
         engine = facts.engine()
         schema.require_known(engine)
         names = look.zones_in_use(engine)
-    except DigestError as exc:
-        yield unknown(Area.ZONES, "subscribers", f"the store cannot be asked: {exc}")
+    except DigestError:
+        yield unknown(Area.ZONES, "subscribers", UNASKED, MEND_STORE)
         return
     strange = [name for name in names if not _is_known(name)]
     if strange:
