@@ -113,6 +113,11 @@ class Renderer:
         html, text = self._parts(view, text_only=text_only)
         return Rendered(subject=subject, quoted_text=text, quoted_html=html)
 
+    def prepare(self, view: MailView) -> None:
+        """Render the papers of a digest, so that they are at hand. Raises TemplateError."""
+        if isinstance(view, DigestView):
+            self._entries(view.papers, 0)
+
     def check(self) -> None:
         """Render every kind of mail once with sample words, with and without links.
 

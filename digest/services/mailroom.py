@@ -5,6 +5,7 @@ the same bytes at every try, so that a receiver can fold what came twice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache, partial
@@ -138,6 +139,18 @@ class Mailroom:
             )
             for row in rows
         ]
+
+    def prepare(self, session: Session, rows: Sequence[Claimed]) -> None:
+        """Render ahead of time the papers of these digests; what cannot be is told when it is sent.
+
+        Several senders can then begin with the same work done once.
+        """
+        ids = {pick.paper_id for row in rows if row.digest for pick in row.digest.picks}
+        papers = self._papers.papers(session, ids)
+        for row in rows:
+            with suppress(DigestError):
+                order = _with_known_papers(_order(row, None), papers)
+                self._renderer.prepare(self._view(order, papers, views.Manage()))
 
     def _content(self, order: Order, papers: Mapping[PaperId, Paper]) -> bytes | DigestError:
         try:

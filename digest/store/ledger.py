@@ -6,6 +6,7 @@ holds no lease any more writes nothing. Only begun rows can be in doubt.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -119,6 +120,24 @@ def claim(
         except StoreError as exc:  # a spoiled row must not stop the queue
             settle(session, row, Failed(code=0, reply=str(exc)), now, 0.0)
     return claimed
+
+
+def waiting(session: Session, now: datetime, limit: int) -> list[Claimed]:
+    """The digests that are due, at most `limit`, in the order in which they will be claimed; only
+    read, and claimed by nobody.
+    """
+    which = (_WAITING, _deliveries.c.due_at <= now, _deliveries.c.digest_on.is_not(None))
+    named = _deliveries.c.subscriber_id.is_not(None)
+    order = (_deliveries.c.due_at, _deliveries.c.id)
+    query = select(_deliveries).where(*which, named).order_by(*order).limit(limit)
+    rows = session.execute(query).mappings().all()
+    people = subscribers.by_ids(session, {row["subscriber_id"] for row in rows})
+    found = []
+    for row in rows:
+        with suppress(StoreError):  # a spoiled row is told of when it is claimed
+            person = people[row["subscriber_id"]]
+            found.append(_claimed(row, person, person.email))
+    return found
 
 
 def renew(session: Session, owner: str, now: datetime, lease: timedelta) -> int:

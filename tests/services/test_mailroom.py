@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from digest.domain.deliveries import DeliveryId, MailKind
 from digest.domain.digests import Digest
 from digest.domain.feedback import Opinion
-from digest.domain.papers import Paper
+from digest.domain.papers import Paper, PaperId
 from digest.domain.subscribers import MOST_PAPERS, Preferences, Status
 from digest.errors import ConfigError, MailError, NotFound
 from digest.mail.links import Site
@@ -27,6 +27,7 @@ from digest.services.mailroom import Mailroom, Order
 from digest.store.database import reading, transaction
 from digest.store.ledger import Claimed
 from digest.store.merge import merge_batch
+from digest.store.papers import papers_by_id
 from tests.builders import NOON, a_batch, a_listing, a_subscriber
 from tests.mail.mails import a_pick, a_rich_paper
 from tests.mail.signatures import a_signer, records, verdicts
@@ -305,6 +306,39 @@ def test_each_delivery_has_its_own_envelope_sender(engine: Engine) -> None:
     assert [verp.read(one.sender) for one in sent] == [41, 42]
     assert [one.sender for one in plainly] == ["digest@papers.example"] * 2
     assert all(isinstance(one.content(), bytes) for one in sent)
+
+
+def test_mails_of_prepared_papers_are_the_same(engine: Engine) -> None:
+    ready, plain = a_room(), a_room()
+    with transaction(engine) as session:
+        merge_batch(session, a_batch(a_listing("On Waiting", arxiv="2603.00001")), NOON)
+    with reading(engine) as session:
+        papers = papers_by_id(session, [PaperId(1)])
+        digest = Digest(digest_on=date(2026, 3, 12), picks=(a_pick(papers[PaperId(1)]),))
+        gone = replace(digest, picks=(replace(digest.picks[0], paper_id=PaperId(99)),))
+        rows = [
+            Claimed(
+                id=DeliveryId(number),
+                kind=MailKind.DIGEST,
+                subscriber=a_subscriber(),
+                recipient="ada@example.com",
+                message_id=f"<{number}@example.com>",
+                token="",
+                edition_id=None,
+                digest=content,
+                attempts=0,
+                doubtful=0,
+                queued_at=NOON,
+            )
+            for number, content in enumerate((digest, gone), start=1)
+        ]
+        ready.prepare(session, rows)
+        prepared, made = (
+            [one.content() for one in room.outgoing(session, rows)] for room in (ready, plain)
+        )
+    assert prepared[0] == made[0]
+    assert isinstance(prepared[0], bytes)
+    assert isinstance(prepared[1], NotFound)  # told when it is sent, not before
 
 
 def test_the_longest_digest_is_a_mail_of_less_than_100_kb() -> None:
