@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
+from markupsafe import Markup
 from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -16,12 +17,14 @@ from digest.errors import BadToken, InvalidInput, TooMany
 from digest.services import archive, invite, signup
 from digest.services.shown import Shown
 from digest.services.signup import SignUp, VisitLimits
+from digest.services.window import Window
 from digest.settings.web import Registration
 from digest.store.database import reading
 from digest.web import joinform, zones
 from digest.web.desk import Desk, desk_of
 from digest.web.forms import form_of, network_of, query_of
 from digest.web.joinform import Mistakes, Typed
+from digest.web.pages import Pages
 
 TRENDING = 10
 BESIDE = 5  # where a preview is shown: no page is to be heavy
@@ -180,13 +183,21 @@ def _page(
         door=door or _door(desk, fields.invitation),
         preview=found,
         ready=desk.window.ready,
-        trending=desk.window.trending(BESIDE if found else TRENDING).papers,
+        trending=_trending(desk.pages, desk.window, desk.window.at, BESIDE if found else TRENDING),
         editions=_editions(desk.engine, desk.clock().date(), desk.window.at),
-        zones=zones.choices(fields.timezone),
+        zones=zones.options(fields.timezone),
         frequencies=joinform.FREQUENCIES,
         domains=_domains(desk),
         consent=desk.settings.web.consent,
     )
+
+
+@lru_cache(maxsize=8)  # the same for everybody until other papers are shown
+def _trending(pages: Pages, window: Window, _at: datetime | None, most: int) -> Markup:
+    """The cards of what trends now, empty where there are no papers."""
+    found = window.trending(most).papers
+    # a template's output, in which all that came from outside is escaped
+    return Markup(pages.html("_trending.html", trending=found)) if found else Markup()  # noqa: S704
 
 
 @lru_cache(maxsize=8)  # the days change with the papers shown, and asking takes 7 ms

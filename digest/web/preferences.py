@@ -21,7 +21,7 @@ from digest.services.shown import Shown
 from digest.web.forms import form_of
 from digest.web.holders import CHANNEL, Holder, held
 from digest.web.wishes import Sheet, Wishes, read, sheet_of
-from digest.web.zones import choices
+from digest.web.zones import options
 
 EDITABLE = (Status.PENDING, Status.ACTIVE, Status.PAUSED)
 
@@ -135,7 +135,7 @@ def page(holder: Holder, view: View) -> Response:
         resumes_on=_resumes_words(person),
         first_pause=today + timedelta(days=1),
         last_pause=today + PAUSE_MOST,
-        zones=choices(sheet.values["timezone"]),
+        zones=options(sheet.values["timezone"]),
         weekdays=WEEKDAYS,
         hours=[str(hour) for hour in range(24)],
         thresholds=thresholds(sheet.values["threshold"]),

@@ -134,7 +134,7 @@ class Page(HTMLParser):
         self.links: dict[str, str] = {}
         self.actions: list[str] = []
         self.elements: set[tuple[str, str]] = set()
-        self._area = self._select = self._link = ""
+        self._area = self._select = self._option = self._link = ""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -152,6 +152,7 @@ class Page(HTMLParser):
                 self._select = name
             case "option" if "selected" in had and self._select:
                 self.fields[self._select] = had.get("value", "")
+                self._option = "" if "value" in had else self._select
             case "form":
                 self.actions.append(had.get("action", ""))
             case "button" if "formaction" in had:
@@ -172,6 +173,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._area:
             self.fields[self._area] += data
+        if self._option:
+            self.fields[self._option], self._option = data, ""
         if self._link and data.strip():
             self.links[" ".join(data.split())] = self._link
         self._data.append(data)
