@@ -71,7 +71,7 @@ $(VENV)/.all: $(PINNED) | $(BIN)/python
 	@touch $(VENV)/.run $(VENV)/.dev $@
 
 # What the tests of mail and pages are proved with, beside Python: a browser, a relay, two checkers.
-APT := chromium postfix opendkim spamassassin
+APT := chromium postfix opendkim spamassassin nginx
 $(VENV)/.tools: | $(BIN)/python
 	@export PATH="$$PATH:/usr/sbin"; lacking=; for tool in $(APT); do \
 	  command -v $$tool >/dev/null || lacking="$$lacking $$tool"; done; \

@@ -13,6 +13,7 @@ from types import FrameType
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from digest import notify
 from digest.app import App
 from digest.errors import ConfigError, DigestError
 from digest.services.collect import collect, due_sources
@@ -86,8 +87,11 @@ class Daemon:
         log.info("started", tick_s=tick_s, sources=len(self._app.settings.sources))
         if missing:
             log.warning(missing)
-        self._stop.wait()
+        notify.ready("waiting for what is due")
+        while not self._stop.wait(notify.watchdog_every()):
+            notify.alive()
         log.info("stopping")
+        notify.stopping()
         if web:
             web.stop()
         drained = self._drain(scheduler)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -68,6 +69,24 @@ def test_daemon_fetches_composes_sends_and_stops_on_sigterm(town: Desk, sink: Si
         assert event in log
     (row,) = town.ok("deliveries", "list", "--json").json
     assert row["state"] == "sent"
+
+
+def test_daemon_tells_systemd_that_it_is_ready_alive_and_stopping(
+    town: Desk, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(str(tmp_path / "notify"))
+        told.settimeout(PATIENCE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "400000")
+        with _running(town.folder) as process:
+            assert b"READY=1" in told.recv(1000)
+            assert b"WATCHDOG=1" in told.recv(1000)
+            process.send_signal(signal.SIGTERM)
+            while b"STOPPING=1" not in (last := told.recv(1000)):
+                assert b"WATCHDOG=1" in last
+            process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
 
 
 @pytest.mark.slow
