@@ -94,7 +94,7 @@ class Corpus:
         fields = ((compounds.names(title), compounds.names(abstract)) for title, abstract in texts)
         self._lexical = Lexical(fields, statistics)
         self.vectors = features(texts, statistics)
-        self._pool = self.vectors[: self.size]
+        self._pool = sparse.csr_matrix(self.vectors[: self.size].T)  # (features, papers)
         self._profiles = Profiles(self.vectors)
         self._meanings = [
             on_grid(sense.meaning.of_papers(pool)).astype(np.float64)  # as they are multiplied

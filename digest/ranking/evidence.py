@@ -43,8 +43,6 @@ CEILING = 0.99
 _ABSTRACT = 1 << 20  # positions from here on are the abstract's
 _LONG = 300  # words; a mention in a longer abstract tells less
 
-_NO_WORD = Token("", "", 0, 0, False)
-
 Names = frozenset[str]
 Column = Sequence[int]
 
@@ -124,7 +122,7 @@ class Phrase:
 class Page:
     """One paper's words by where they stand."""
 
-    __slots__ = ("abstract", "forms", "stems", "texts", "title")
+    __slots__ = ("abstract", "forms", "stems", "texts", "tied", "title")
 
     def __init__(
         self,
@@ -143,11 +141,12 @@ class Page:
                 self.forms[word.form].append(at)
                 self.stems[word.stem].append(at)
         self.forms.default_factory = self.stems.default_factory = None
-
-    def word(self, at: int) -> Token:
-        """The word at a position; before the first of a field a word tied to nothing."""
-        words, number = (self.title, at) if at < _ABSTRACT - 1 else (self.abstract, at - _ABSTRACT)
-        return words[number] if number >= 0 else _NO_WORD
+        self.tied = frozenset(  # by a hyphen to the next word
+            at
+            for start, words in ((0, title), (_ABSTRACT, abstract))
+            for at, word in enumerate(words, start)
+            if word.joined
+        )
 
     def letters(self, at: int, size: int) -> str:
         """How the words from a position on are spelled."""
@@ -253,13 +252,15 @@ def _span(words: int) -> int:
 
 def _untied(page: Page, columns: Sequence[Column]) -> list[Column]:
     """The positions without those that a hyphen ties to a word of none of the columns."""
+    tied = page.tied
+    if not tied:
+        return list(columns)
     ours = {at for column in columns for at in column}
     return [
         [
             at
             for at in column
-            if (at + 1 in ours or not page.word(at).joined)
-            and (at - 1 in ours or not page.word(at - 1).joined)
+            if (at not in tied or at + 1 in ours) and (at - 1 not in tied or at - 1 in ours)
         ]
         for column in columns
     ]

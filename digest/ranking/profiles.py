@@ -81,8 +81,12 @@ class Profiles:
         )
 
 
-def likeness(profiles: Sequence[Profile], vectors: sparse.csr_matrix) -> Scores:
-    """The cosine of each profile and each paper (profiles, papers); none below 0."""
+def likeness(profiles: Sequence[Profile], papers: sparse.csr_matrix) -> Scores:
+    """The cosine of each profile and each paper (profiles, papers); none below 0.
+
+    `papers` are their vectors as columns (features, papers): so only the features that a profile
+    has are looked at.
+    """
     data, columns, ends = array("d"), array("q"), array("q", [0])
     for profile in profiles:
         kept = np.flatnonzero(profile.values)
@@ -90,8 +94,8 @@ def likeness(profiles: Sequence[Profile], vectors: sparse.csr_matrix) -> Scores:
         columns.frombytes(profile.columns[kept].tobytes())
         ends.append(len(data))
     arrays = (np.array(data), np.array(columns), np.array(ends))
-    rows = sparse.csr_matrix(arrays, shape=(len(profiles), vectors.shape[1]))
-    found: Scores = (vectors @ rows.T).toarray().T
+    rows = sparse.csr_matrix(arrays, shape=(len(profiles), papers.shape[0]))
+    found: Scores = (rows @ papers).toarray()
     return found
 
 

@@ -45,7 +45,7 @@ log = structlog.get_logger("digest.window")
 POLL_S = 20.0
 HOURLY = timedelta(hours=1)
 BOOK_LASTS = timedelta(hours=6)  # new papers change little of what goes along with what
-BOOK_PAPERS, BOOK_READ = 3_000, 60  # so that related phrases cost no more than a preview
+BOOK_PAPERS, BOOK_READ = 3_000, 30  # so that related phrases cost no more than a preview
 MOST_ASKED = 5_000  # distinct interests whose matches are kept, some 20 MB
 MOST_RELATED = 500  # phrases whose relatives are kept
 _RELATED = 24  # of one phrase

@@ -39,7 +39,7 @@ def test_a_profile_is_the_formula_worked_out_by_hand() -> None:
 
 def test_likeness_is_the_cosine() -> None:
     made = Profiles(rows([0, 0])).of(sparse.csr_matrix((2, 1)), rows([0.6, 0.8], [0, 1]))
-    found = likeness(made, rows([1, 0], [0, 1], [0, 0]))
+    found = likeness(made, rows([1, 0], [0, 1], [0, 0]).T.tocsr())
     assert found == pytest.approx(np.array([[0.6, 0.8, 0], [0, 1, 0]]))
 
 
@@ -71,7 +71,7 @@ def test_no_papers_and_no_interests_give_nothing_and_no_failure() -> None:
     assert not profiles(nothing, sparse.csr_matrix((1, 0)), sparse.csr_matrix((1, 7))).any()
     assert profiles(nothing, sparse.csr_matrix((0, 0)), nothing).shape == (0, 7)
     made = Profiles(nothing).of(sparse.csr_matrix((1, 0)), sparse.csr_matrix((1, 7)))
-    assert likeness(made, nothing).shape == (1, 0)
+    assert likeness(made, nothing.T.tocsr()).shape == (1, 0)
 
 
 _texts = st.text(st.sampled_from("abc é持\n."), max_size=20)
@@ -90,7 +90,7 @@ def test_likeness_lies_in_0_to_1_for_any_papers(
     vectors = features(texts, statistics)
     scores = np.resize(np.array(values), (1, len(texts)))
     profile = Profiles(vectors).of(sparse.csr_matrix(scores), features([("", asked)], statistics))
-    found = likeness(profile, vectors)
+    found = likeness(profile, vectors.T.tocsr())
     assert ((found >= 0) & (found <= 1 + 1e-9)).all()
 
 
@@ -99,5 +99,5 @@ def test_what_taught_a_profile_is_judged_as_if_it_had_not() -> None:
     papers = sparse.csr_matrix(values / np.linalg.norm(values, axis=1, keepdims=True))
     made = Profiles(papers).of(rows([0.9, 0.8, 0.7, 0, 0, 0]), sparse.csr_matrix((1, 40)))
     assert made[0].papers.tolist() == [0, 1, 2]
-    flattered = likeness(made, papers)[0, :3] - made[0].likeness
+    flattered = likeness(made, papers.T.tocsr())[0, :3] - made[0].likeness
     assert (flattered > 0).all() and flattered[0] > flattered[2]  # the best match taught the most
