@@ -62,9 +62,11 @@ def home(request: Request) -> Response:
 
 
 def preview(request: Request) -> Response:
-    """GET /preview: the same page with today's papers; `fragment=1` gives these alone."""
+    """GET or POST /preview: the same page with today's papers, `fragment=1` these alone. Nothing is
+    changed; a form is posted so that an address in it never stands in the browser's history.
+    """
     desk = desk_of(request)
-    query = query_of(request)
+    query = form_of(request) if request.method == "POST" else query_of(request)
     fields = joinform.typed(query, desk.new_preferences)
     found = preview_of(desk, fields.interests)
     status = 422 if found.wrong else 200
@@ -81,7 +83,7 @@ def subscribe(request: Request) -> Response:
     if not door.open:
         return _page(desk, fields, 403, door=door)
     web = desk.settings.web
-    joiner = joinform.read(fields, desk.new_preferences, _domains(desk))
+    joiner = joinform.read(fields, desk.new_preferences, domains_of(desk))
     if isinstance(joiner, Mistakes):
         return _page(desk, fields, 422, errors=joiner.fields, door=door)
     sign_up = SignUp(
@@ -141,7 +143,8 @@ def _related(desk: Desk, interests: Sequence[Interest]) -> list[str]:
     return list(dict.fromkeys(found))[:RELATED]
 
 
-def _domains(desk: Desk) -> Sequence[str]:
+def domains_of(desk: Desk) -> Sequence[str]:
+    """The mail domains whose addresses may join; none where any may."""
     is_bound = desk.settings.registration is Registration.DOMAINS
     return desk.settings.web.registration_domains if is_bound else ()
 
@@ -187,7 +190,8 @@ def _page(
         editions=_editions(desk.engine, desk.clock().date(), desk.window.at),
         zones=zones.options(fields.timezone),
         frequencies=joinform.FREQUENCIES,
-        domains=_domains(desk),
+        hours=joinform.HOURS,
+        domains=domains_of(desk),
         consent=desk.settings.web.consent,
     )
 
@@ -210,6 +214,6 @@ def _editions(engine: Engine, today: date, _at: datetime | None) -> tuple[date, 
 
 routes = [
     Route("/", home),
-    Route("/preview", preview),
+    Route("/preview", preview, methods=["GET", "POST"]),
     Route("/subscribe", subscribe, methods=["POST"]),
 ]

@@ -16,7 +16,7 @@ FREQUENCIES = (
     (Frequency.WEEKLY, "Once a week, on Monday"),
 )
 _SHOWN = 60
-_HOURS = frozenset(map(str, range(24)))
+HOURS = tuple(map(str, range(24)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +73,11 @@ def read(fields: Typed, usual: Preferences, domains: Sequence[str]) -> Joiner | 
     return Joiner(email=email, interests=interests, preferences=replace(usual, schedule=schedule))
 
 
+def may_join(email: str, domains: Sequence[str]) -> bool:
+    """Whether the address is of one of the domains, or none are given."""
+    return not domains or ascii_domain(email.rpartition("@")[2]) in domains
+
+
 def about(exc: InvalidInput) -> str:
     """What is wrong with the keywords, as a sentence: which one, and why."""
     cause = exc.__cause__
@@ -89,11 +94,11 @@ def _email(text: str, domains: Sequence[str], wrong: dict[str, str]) -> str:
         return ""
     try:
         email = address(text)
-        domain = ascii_domain(email.rpartition("@")[2])
+        is_ours = may_join(email, domains)
     except InvalidInput:
         wrong["email"] = "This is not a complete mail address, such as name@example.org."
         return ""
-    if domains and domain not in domains:
+    if not is_ours:
         wrong["email"] = f"Only addresses of these domains can join here: {', '.join(domains)}."
     return email
 
@@ -114,7 +119,7 @@ def _schedule(fields: Typed, usual: Schedule, wrong: dict[str, str]) -> Schedule
         schedule = replace(schedule, timezone=fields.timezone)
     except InvalidInput:
         wrong["timezone"] = "This time zone is unknown: please choose one from the list."
-    hour = int(fields.hour) if fields.hour in _HOURS else None
+    hour = int(fields.hour) if fields.hour in HOURS else None
     if hour is None:
         wrong["hour"] = "Please choose an hour from the list."
     else:

@@ -101,6 +101,28 @@ def test_the_fragment_is_what_the_whole_page_shows(browser: Browser, desk: Desk)
     assert fragment.text.strip() in browser.get("/preview", params=query).text
 
 
+def test_a_form_that_is_posted_for_its_preview_is_shown_again_and_not_taken_in(
+    browser: Browser, desk: Desk
+) -> None:
+    with_papers(desk, "Moss and Memory", "Tides of Gradients")
+    form = {"interests": "moss", "email": "eve@lab.example", "hour": "21", "timezone": "Asia/Tokyo"}
+    reply = browser.post("/preview", form)
+    assert reply.status_code == 200
+    assert "1 paper for you today" in reply.text
+    fields = Page(reply.text).values
+    assert {name: fields[name] for name in form} == form
+    assert sign_ups(desk.engine) == []
+
+
+def test_what_trends_follows_the_papers(browser: Browser, desk: Desk, clock: Clock) -> None:
+    assert "being read" in browser.get("/").text
+    with_papers(desk, "Moss and Memory")
+    assert "Moss and Memory" in browser.get("/").text
+    clock.now += timedelta(hours=1)
+    with_papers(desk, "Tides of Gradients")
+    assert "Tides of Gradients" in browser.get("/").text
+
+
 def test_a_preview_without_keywords_says_what_one_gets(browser: Browser, desk: Desk) -> None:
     with_papers(desk, "Moss and Memory")
     assert "Without keywords" in browser.get("/preview?interests=").text
@@ -122,7 +144,7 @@ def test_a_link_may_bring_the_keywords(browser: Browser) -> None:
 def test_the_form_is_taken_in_with_its_consent(browser: Browser, desk: Desk) -> None:
     reply = browser.post("/subscribe", FORM)
     assert reply.status_code == 200
-    assert "Look into your inbox" in reply.text
+    assert "Check your inbox" in reply.text
     [(email, choices, consent)] = sign_ups(desk.engine)
     assert email == "ada@lab.example"
     written = json.dumps(choices)
@@ -264,7 +286,7 @@ def test_an_invitation_opens_the_form_until_it_is_over(engine: Engine, tmp_path:
         invite.revoke(session, made.id, NOON + timedelta(seconds=1))
     later = browser.post("/subscribe", FORM | {"invitation": token})
     assert later.status_code == 403
-    assert "used up" in later.text
+    assert "cannot be used" in later.text
     assert len(sign_ups(engine)) == 1
 
 
