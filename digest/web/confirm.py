@@ -25,10 +25,10 @@ _LASTS = timedelta(days=CONFIRM_DAYS)
 
 _STOPPED = (
     "This address gets no mail from us any more, so there is nothing to confirm. If you want the "
-    "digest again, sign up anew."
+    "digest again, subscribe once more."
 )
 _GONE = (
-    "Nothing is kept under this link any more. If you want the digest, sign up anew: it takes a "
+    "Nothing is kept under this link any more. If you want the digest, subscribe again: it takes a "
     "minute."
 )
 
@@ -77,7 +77,7 @@ def _found(session: Session, number: SubscriberId, *, lock: bool = False) -> Sub
 def _said(desk: Desk, person: Subscriber | None) -> HTMLResponse:
     """The page for somebody who has nothing to confirm any more."""
     if person is None:
-        return desk.pages.message("This link is used up", _GONE, 410, links=[_anew()])
+        return desk.pages.message("This link is used up", _GONE, 410, links=[_again()])
     if person.status in (Status.ACTIVE, Status.PAUSED):
         settings = desk.tokens.sign(Purpose.PREFERENCES, str(person.id), desk.clock())
         return desk.pages.response(
@@ -87,11 +87,11 @@ def _said(desk: Desk, person: Subscriber | None) -> HTMLResponse:
             first=_first(person, desk.clock()),
             settings=f"/preferences/{settings}",
         )
-    return desk.pages.message("Nothing to confirm", _STOPPED, 409, links=[_anew()])
+    return desk.pages.message("Nothing to confirm", _STOPPED, 409, links=[_again()])
 
 
-def _anew() -> tuple[str, str]:
-    return ("/", "Sign up anew")
+def _again() -> tuple[str, str]:
+    return ("/", "Subscribe again")
 
 
 def _first(person: Subscriber, now: datetime) -> str:

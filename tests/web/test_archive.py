@@ -126,7 +126,12 @@ def test_a_paper_has_a_page_with_all_of_it(browser: Browser) -> None:
     (paper,) = day_of(browser.desk.engine, NOON.date(), NOON).papers
     reply = browser.get(paper.page)
     assert reply.status_code == 200
-    for told in ('<h1 class="break">Tea</h1>', "Ada Lovelace, Alan Turing", "cs.LG", "90 upvotes"):
+    for told in (
+        '<h1 class="break" dir="auto">Tea</h1>',
+        "Ada Lovelace, Alan Turing",
+        "cs.LG",
+        "90 upvotes",
+    ):
         assert told in reply.text
     assert f"/archive/{DAY}" in Seen(reply.text).addresses
 

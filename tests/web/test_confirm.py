@@ -84,7 +84,7 @@ def test_the_link_shows_a_button_and_confirms_nothing(
         assert reply.status_code in (200, 204)
     page = browser.get(link(browser, ada.id))
     assert EMAIL in page.text
-    assert "every day at 07:00 (Asia/Tokyo)" in page.text
+    assert "Every day at 07:00 (Asia/Tokyo)" in page.text
     assert "continual learning" in page.text
     assert 'method="post"' in page.text
     assert status(desk, ada.id) is Status.PENDING

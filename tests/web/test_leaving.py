@@ -145,7 +145,7 @@ def test_undo_is_offered_for_one_day_after_leaving(
     clock.now += timedelta(hours=2)
     page = Page(browser.post(path, BUTTON).text)
     assert not [one for one in page.actions if "undo" in one]
-    assert "subscribe anew" in page.links
+    assert "subscribe again" in page.links
     assert browser.post(next(one for one in old if "undo" in one)).status_code == 410
     assert now_is(desk, person).status is Status.UNSUBSCRIBED
 

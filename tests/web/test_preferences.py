@@ -363,7 +363,7 @@ def test_everybody_sees_what_can_be_done(browser: Browser, desk: Desk) -> None:
         assert (path in page.actions) is editable
         assert (path + "/resume" in page.actions) is (status is Status.PAUSED)
         assert (path + "/address" in page.actions) is (status in (Status.ACTIVE, Status.PAUSED))
-        assert ("Subscribe anew" in page.links) is (status is Status.UNSUBSCRIBED)
+        assert ("Subscribe again" in page.links) is (status is Status.UNSUBSCRIBED)
         assert ("Have it sent again" in page.links) is (status is Status.PENDING)
         assert browser.get(path + "/export").status_code == 200
 
