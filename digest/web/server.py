@@ -17,13 +17,14 @@ from digest.web import health
 from digest.web.desk import Desk
 from digest.web.errors import HANDLERS
 from digest.web.guards import Guards
+from digest.web.patience import MESSAGE_S, patient, room_for_connections
 
 log = structlog.get_logger("digest.web")
 
 # More threads than cores only help while some wait for the store, which writes one at a time.
 THREADS = 8
 KEEP_ALIVE_S = 15
-_BACKLOG = 512
+_BACKLOG = 256
 
 
 def guarded(desk: Desk, routes: Sequence[BaseRoute]) -> ASGIApp:
@@ -44,6 +45,9 @@ def figures(desk: Desk) -> ASGIApp:
 
 def _application(desk: Desk, routes: Sequence[BaseRoute]) -> Starlette:
     app = Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=_few_threads)
+    # it would lead to the host that a request names, and a one-click opt-out must not be redirected
+    # (RFC 8058 §3.1): the guards let a slash at the end pass instead
+    app.router.redirect_slashes = False
     app.state.desk = desk
     return app
 
@@ -57,15 +61,26 @@ async def _few_threads(_app: Starlette) -> AsyncIterator[None]:
 class Server:
     """An application behind a port, in a thread of its own."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        """Take the port; nothing is answered before `start`. `port` 0 takes a free one.
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        *,
+        most: int | None = None,
+        message_s: float = MESSAGE_S,
+    ) -> None:
+        """Take the port; nothing is answered before `start`. `port` 0 takes a free one. `most`
+        connections may be open at once, None: as many as the process can have; a request may take
+        `message_s` seconds to come.
 
         Raises ConfigError when it cannot be had.
         """
         self._socket = _listening(host, port)
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=patient(most or room_for_connections(_BACKLOG), message_s),
+            ws="none",
             loop="asyncio",
             log_config=None,
             access_log=False,  # it would hold tokens: the guards write one without
