@@ -10,6 +10,7 @@ from digest.errors import InvalidInput, NotFound
 from digest.services import archive
 from digest.services.archive import ArchiveDay
 from digest.services.shown import page_of
+from digest.web import numbers
 from digest.web.desk import Desk, desk_of
 from digest.web.forms import Form, query_of
 
@@ -99,8 +100,9 @@ def _number(query: Form) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1
 
 
+numbers.offer()
 routes = [
     Route("/archive", front),
     Route("/archive/{day}", one_day),
-    Route("/papers/{number:int}", one_paper),
+    Route("/papers/{number:number}", one_paper),
 ]

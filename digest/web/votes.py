@@ -10,6 +10,7 @@ from digest.errors import NotFound
 from digest.mail.excerpts import plain
 from digest.mail.tokens import Purpose
 from digest.services import feedback
+from digest.web import numbers
 from digest.web.holders import CHANNEL, Holder, held
 
 _LARGEST_ID = 2**31 - 1
@@ -78,8 +79,9 @@ def _no_paper(holder: Holder) -> Response:
     )
 
 
+numbers.offer()
 routes = [
-    Route("/feedback/{token}/{paper_id:int}/more", feedback_more, methods=["GET", "POST"]),
-    Route("/feedback/{token}/{paper_id:int}/less", feedback_less, methods=["GET", "POST"]),
-    Route("/feedback/{token}/{paper_id:int}/undo", feedback_undo, methods=["POST"]),
+    Route("/feedback/{token}/{paper_id:number}/more", feedback_more, methods=["GET", "POST"]),
+    Route("/feedback/{token}/{paper_id:number}/less", feedback_less, methods=["GET", "POST"]),
+    Route("/feedback/{token}/{paper_id:number}/undo", feedback_undo, methods=["POST"]),
 ]
