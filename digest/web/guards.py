@@ -43,11 +43,16 @@ _METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _WEBHOOKS = "/webhooks/"
 MOST_WEBHOOK_BODY = 1024 * 1024
 LONGEST_TARGET = 8 * 1024
+# Bodies that may be on their way at once: 32 MB of forms, 32 MB of reports
+_FORMS, _REPORTS = 2_000, 32
 BODY_S = 15.0
 # The first part of these paths is followed by a token, and what follows that is harmless
 _WITH_TOKEN = re.compile(
-    r"^/(confirm|unsubscribe|undo|preferences|feedback|change-address|digests|feeds)/[^/]+"
+    r"^/+(confirm|unsubscribe|undo|preferences|feedback|change-address|digests|feeds)/+[^/]+",
+    re.IGNORECASE,
 )
+# A part of any other path that may be a token, whole or not, or an address: links are mangled, too
+_SECRET = re.compile(r"[^/]*(?:@|%|[A-Za-z0-9_.~=-]{20})[^/]*")
 
 Address = IPv4Address | IPv6Address
 
@@ -58,6 +63,18 @@ class Asker:
 
     network: str
     secure: bool
+
+
+class _CutOff(Exception):
+    """The other side left before all was said."""
+
+
+class _NoBody(Exception):
+    """There is no body to work on; `answer` says why."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class Guards:
@@ -75,6 +92,7 @@ class Guards:
         """At most `most` requests are served at the same time; a body may take `body_s` seconds."""
         self._app = app
         self._most, self._serving = most, 0
+        self._coming = {False: 0, True: 0}  # bodies: forms, and reports to webhooks
         self._body_s = body_s
         self._trusted = [ipaddress.ip_network(network) for network in trusted]
         self._origin = _origin_of(site_url) if site_url else None
@@ -86,6 +104,7 @@ class Guards:
         begun = time.perf_counter()
         asker = self._asker(scope)
         scope["digest.network"] = asker.network
+        scope["path"] = _without_last_slash(scope["path"])
         status = 500
 
         async def noted(message: Message) -> None:
@@ -95,11 +114,11 @@ class Guards:
                 _secured(MutableHeaders(scope=message), asker.secure)
             await send(message)
 
-        self._serving += 1
         try:
             await self._guarded(scope, receive, noted)
+        except _CutOff:  # nobody waits for an answer, and half a form is no wish
+            status = 499  # as nginx writes it in its log
         finally:
-            self._serving -= 1
             took = time.perf_counter() - begun
             page = getattr(scope.get("endpoint"), "__name__", "none")
             observe(page, status, took)
@@ -116,23 +135,48 @@ class Guards:
         refusal = self._refusal(scope)
         if refusal is None and scope["method"] == "POST":
             try:
-                body = await asyncio.wait_for(_body(scope, receive), self._body_s)
-            except TimeoutError:
-                refusal = _closing("The form took too long to come.\n", 408)
+                body = await self._body(scope, receive)
+            except _NoBody as exc:
+                refusal = exc.answer
             else:
-                if body is None:
-                    refusal = _closing("The form is too large.\n", 413)
-                else:
-                    scope["digest.body"] = body
-                    receive = _replayed(body)
-        await (refusal or self._app)(scope, receive, send)
+                scope["digest.body"] = body
+                receive = _replayed(body)
+        if refusal is None and self._serving >= self._most:
+            refusal = _too_many()
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        self._serving += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._serving -= 1
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body of a POST. Raises _CutOff, _NoBody.
+
+        How many come at once is bounded by the memory that they take, not by who may be served:
+        else a few slow ones would keep everybody out.
+        """
+        is_report = scope["path"].startswith(_WEBHOOKS)
+        if self._coming[is_report] >= (_REPORTS if is_report else _FORMS):
+            raise _NoBody(_too_many())
+        self._coming[is_report] += 1
+        try:
+            body = await asyncio.wait_for(_body(scope, receive), self._body_s)
+        except TimeoutError as exc:
+            raise _NoBody(_closing("The form took too long to come.\n", 408)) from exc
+        finally:
+            self._coming[is_report] -= 1
+        if body is None:
+            raise _NoBody(_closing("The form is too large.\n", 413))
+        return body
 
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to what must not come further, None for all that may."""
         headers = Headers(scope=scope)
-        if self._serving > self._most:
-            wait = {"retry-after": "1"}
-            return PlainTextResponse("Too many at once: try again in a moment.\n", 503, wait)
+        if self._serving >= self._most:
+            return _too_many()
         if scope["method"] not in _METHODS:
             allowed = {"allow": ", ".join(_METHODS)}
             return PlainTextResponse("This method is not allowed.\n", 405, allowed)
@@ -194,7 +238,20 @@ def coarse(address: Address | None) -> str:
 def redacted(path: str) -> str:
     """A path without the token in it, and without what could confuse a terminal."""
     plain = "".join(c if c.isprintable() else "?" for c in path[:200])
-    return _WITH_TOKEN.sub(r"/\1/…", plain)
+    found = _WITH_TOKEN.match(plain)
+    begin = f"/{found[1].lower()}/…" if found else ""
+    return begin + _SECRET.sub("…", plain[found.end() :] if found else plain)
+
+
+def _without_last_slash(path: str) -> str:
+    """The path of a page, to which some programs add a slash."""
+    return path[:-1] if len(path) > 1 and path.endswith("/") else path
+
+
+def _too_many() -> Response:
+    # what is still on its way must not be taken for a request: so the connection ends
+    headers = {"retry-after": "1", "connection": "close"}
+    return PlainTextResponse("Too many at once: try again in a moment.\n", 503, headers)
 
 
 def _closing(text: str, status: int) -> Response:
@@ -228,7 +285,7 @@ def _secured(headers: MutableHeaders, secure: bool) -> None:
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes | None:
-    """The whole body, None where it is larger than it may be."""
+    """The whole body, None where it is larger than it may be. Raises _CutOff."""
     most = MOST_WEBHOOK_BODY if scope["path"].startswith(_WEBHOOKS) else MOST_BODY
     declared = Headers(scope=scope).get("content-length", "0")
     if declared.isdigit() and int(declared) > most:
@@ -238,7 +295,7 @@ async def _body(scope: Scope, receive: Receive) -> bytes | None:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return b""
+            raise _CutOff
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > most:
