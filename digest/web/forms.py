@@ -10,6 +10,7 @@ from digest.errors import InvalidInput
 
 MOST_BODY = 16 * 1024
 MOST_FIELDS = 200
+_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,9 +38,13 @@ class Form:
 def form_of(request: Request) -> Form:
     """The form a POST brought (application/x-www-form-urlencoded, UTF-8).
 
-    Raises InvalidInput for more than 200 fields or another kind of body.
+    Raises InvalidInput for more than 200 fields or another kind of body: read as a form it would
+    have no field at all, and what is not sent means something.
     """
-    body: bytes = request.scope.get("digest.body", b"")
+    body = body_of(request)
+    kind = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
+    if body and kind != _FORM:
+        raise InvalidInput(f"a form is sent as {_FORM}")
     return read_form(body.decode("utf-8", "replace"))
 
 
