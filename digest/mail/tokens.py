@@ -54,6 +54,12 @@ class Tokens:
         Raises BadToken for one that was not signed here for this purpose, ExpiredToken for one
         older than `max_age`.
         """
+        return self.read_dated(purpose, token, now, max_age)[0]
+
+    def read_dated(
+        self, purpose: Purpose, token: str, now: datetime, max_age: timedelta | None = None
+    ) -> tuple[str, datetime]:
+        """The payload of a token, and to the second when it was signed. Raises as `read`."""
         try:
             encoded, signed_at = self._signer(purpose, now).unsign(token, return_timestamp=True)
             payload = base64_decode(encoded).decode()
@@ -62,7 +68,7 @@ class Tokens:
             raise BadToken("this link is not valid: open the newest mail and try again") from exc
         if max_age is not None and now - signed_at > max_age:
             raise ExpiredToken("this link is too old: ask for a new one")
-        return payload
+        return payload, signed_at
 
     def _derived(self, purpose: Purpose) -> bytes:
         """The key that itsdangerous derives for each token anew, which takes longer than signing:

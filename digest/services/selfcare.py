@@ -80,10 +80,19 @@ def done(engine: Engine, step: Callable[[Session], None]) -> None:
 
 def left_at(engine: Engine, subscriber_id: SubscriberId) -> datetime | None:
     """When somebody unsubscribed last, None for who never did."""
+    return _last(engine, subscriber_id, ConsentEvent.UNSUBSCRIBED)
+
+
+def moved_at(engine: Engine, subscriber_id: SubscriberId) -> datetime | None:
+    """When somebody changed their address last, None for who never did."""
+    return _last(engine, subscriber_id, ConsentEvent.ADDRESS_CHANGED)
+
+
+def _last(engine: Engine, subscriber_id: SubscriberId, event: ConsentEvent) -> datetime | None:
     with reading(engine) as session:
         events = holdings.evidence_of(session, subscriber_id)
-    left = [one.happened_at for one in events if one.event == ConsentEvent.UNSUBSCRIBED]
-    return left[-1] if left else None
+    found = [one.happened_at for one in events if one.event == event]
+    return found[-1] if found else None
 
 
 def own_digests(engine: Engine, person: Subscriber, limit: int = 100) -> list[OwnDigest]:

@@ -3,20 +3,26 @@
 from datetime import timedelta
 from functools import partial
 
+from sqlmodel import Session
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from digest.domain.subscribers import address
-from digest.errors import InvalidInput, NotFound, Refused
+from digest.domain.subscribers import Status, address
+from digest.errors import InvalidInput, NotFound, Refused, TooMany
 from digest.mail.tokens import Purpose
 from digest.services import address_change, selfcare, subscribe
 from digest.services.mailroom import CHANGE_DAYS
+from digest.services.signup import VisitLimits
+from digest.store import visits
 from digest.web.desk import Desk, desk_of
-from digest.web.forms import form_of
+from digest.web.forms import form_of, network_of
 from digest.web.holders import Holder, gone, held, id_of
+from digest.web.home import domains_of, too_many
+from digest.web.joinform import may_join
 from digest.web.preferences import View, page
 
+MOST_ASKED = 5  # new addresses within an hour, by one subscriber
 NO_ADDRESS = "This is not one mail address. Write it as in ada@example.org."
 _ASKED = (
     "If we can write to that address, a mail is on its way to it. Nothing changes until the button "
@@ -38,15 +44,27 @@ def preferences_address(request: Request, holder: Holder) -> Response:
         wrong = {"email": NO_ADDRESS}
         return page(holder, View(status=422, bad=True, typed={"email": typed}, errors=wrong))
     desk = holder.desk
-    step = partial(
-        address_change.ask,
-        subscriber_id=holder.person.id,
-        email=wanted,
-        now=holder.now,
-        keys=desk.keys,
-    )
-    selfcare.done(desk.engine, step)
+    if not may_join(wanted, domains := domains_of(desk)):
+        wrong = {"email": f"Only addresses of these domains can be had here: {', '.join(domains)}."}
+        return page(holder, View(status=422, bad=True, typed={"email": typed}, errors=wrong))
+    step = partial(_ask, holder=holder, email=wanted, network=network_of(request))
+    try:
+        selfcare.done(desk.engine, step)
+    except TooMany as exc:
+        return too_many(desk, exc)
     return page(holder, View(notice=_ASKED))
+
+
+def _ask(session: Session, holder: Holder, email: str, network: str) -> None:
+    """Count it as a form, since it writes to a stranger, and once more for the one who asks."""
+    desk, web = holder.desk, holder.desk.settings.web
+    if holder.person.status not in (Status.ACTIVE, Status.PAUSED):
+        return  # nobody is written to
+    limits = VisitLimits(per_network_per_hour=web.per_network_per_hour, per_hour=web.per_hour)
+    visits.visit(session, network, limits, holder.now)
+    theirs = VisitLimits(per_network_per_hour=MOST_ASKED)
+    visits.visit(session, f"subscriber {holder.person.id}", theirs, holder.now)
+    address_change.ask(session, holder.person.id, email, now=holder.now, keys=desk.keys)
 
 
 @held(Purpose.PREFERENCES)

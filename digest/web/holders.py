@@ -9,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digest.domain.subscribers import Channel, Subscriber, SubscriberId
-from digest.errors import BadToken, NotFound
+from digest.errors import BadToken, ExpiredToken, NotFound
 from digest.mail.tokens import Purpose
 from digest.services import selfcare
 from digest.web.desk import Desk, desk_of
 
 LASTS = timedelta(days=180)  # settings, reading, feedback: as long as somebody may keep a mail
 CHANNEL = Channel.LINK
+# what shows or changes who somebody is; to opt out must always work, and a vote tells nothing
+_OF_AN_ADDRESS = (Purpose.PREFERENCES, Purpose.READING)
 
 _GONE = (
     "Everything about this address was deleted, so this link leads to nothing. Nothing is sent to "
@@ -25,11 +27,14 @@ _GONE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Holder:
-    """The subscriber whose link was opened, with the desk to work at; `token` is the link's own."""
+    """The subscriber whose link was opened, with the desk to work at; `token` is the link's own, of
+    `signed_at` to the second.
+    """
 
     desk: Desk
     now: datetime
     token: str
+    signed_at: datetime
     person: Subscriber
 
 
@@ -49,16 +54,28 @@ def held(purpose: Purpose, lasts: timedelta | None = LASTS) -> Callable[[Step], 
             desk = desk_of(request)
             token: str = request.path_params["token"]
             now = desk.clock()
-            number = id_of(desk.tokens.read(purpose, token, now, lasts))
+            payload, signed_at = desk.tokens.read_dated(purpose, token, now, lasts)
+            number = id_of(payload)
             try:
                 person = selfcare.one(desk.engine, number)
             except NotFound:
                 return gone(desk)
-            return step(request, Holder(desk=desk, now=now, token=token, person=person))
+            holder = Holder(desk=desk, now=now, token=token, signed_at=signed_at, person=person)
+            if purpose in _OF_AN_ADDRESS and moved_since(holder):
+                raise ExpiredToken("this link was sent to an earlier address: ask for a new one")
+            return step(request, holder)
 
         return endpoint
 
     return made
+
+
+def moved_since(holder: Holder) -> bool:
+    """Whether the link was made for an address that they have left since: whoever reads that
+    mailbox now is to learn nothing of the new one.
+    """
+    moved_at = selfcare.moved_at(holder.desk.engine, holder.person.id)
+    return moved_at is not None and holder.signed_at < moved_at.replace(microsecond=0)
 
 
 def id_of(payload: str) -> SubscriberId:

@@ -145,6 +145,7 @@ def _related(desk: Desk, interests: Sequence[Interest]) -> list[str]:
 
 def domains_of(desk: Desk) -> Sequence[str]:
     """The mail domains whose addresses may join; none where any may."""
+    """The mail domains whose addresses may join; none where any may."""
     is_bound = desk.settings.registration is Registration.DOMAINS
     return desk.settings.web.registration_domains if is_bound else ()
 

@@ -14,7 +14,7 @@ from digest.mail.tokens import Purpose
 from digest.services import selfcare, subscribe
 from digest.web.desk import desk_of
 from digest.web.forms import body_of, form_of
-from digest.web.holders import CHANNEL, Holder, gone, held, id_of
+from digest.web.holders import CHANNEL, Holder, gone, held, id_of, moved_since
 
 UNDO_LASTS = timedelta(days=1)
 LONGEST_REASON = 150  # with the one chosen it is below what is kept (subscribe.REASON_MOST)
@@ -29,6 +29,7 @@ _LEFT = (Status.UNSUBSCRIBED, Status.SUPPRESSED)
 _DONE = "You are unsubscribed: nothing more is sent to this address.\n"
 _GOES_ON = "Your digest goes on as before, with the same interests."
 _AS_BEFORE = "All is as it was before: your settings show how things stand."
+_THEIRS = "your address"
 _ONE_CLICK = b"one-click"
 
 
@@ -93,6 +94,8 @@ def unsubscribe_reason(request: Request, holder: Holder) -> Response:
 def undo(request: Request, holder: Holder) -> Response:
     """Take the opt-out back: a page with a button, for who comes by the address alone."""
     desk = holder.desk
+    if _is_of_earlier_opt_out(holder):
+        return _too_late(holder)
     if request.method != "POST":
         return desk.pages.response("undo.html", token=holder.token)
     step = partial(subscribe.undo, subscriber_id=holder.person.id, channel=CHANNEL, now=holder.now)
@@ -101,9 +104,7 @@ def undo(request: Request, holder: Holder) -> Response:
     except NotFound:
         return gone(desk)
     except Refused:
-        ways = [("/#join", "Subscribe anew"), ("/", "To the front page")]
-        text = "This opt-out cannot be taken back any more. You are welcome to subscribe anew."
-        return desk.pages.message("It is too late for that", text, 409, links=ways)
+        return _too_late(holder)
     settings = desk.tokens.sign(Purpose.PREFERENCES, str(holder.person.id), holder.now)
     return desk.pages.message(
         "Welcome back",
@@ -112,11 +113,30 @@ def undo(request: Request, holder: Holder) -> Response:
     )
 
 
+def _is_of_earlier_opt_out(holder: Holder) -> bool:
+    """Whether they took an opt-out back and opted out again since the link was made for that one;
+    a link is dated by its opt-out.
+    """
+    if holder.person.status is not Status.UNSUBSCRIBED:
+        return False
+    left_at = selfcare.left_at(holder.desk.engine, holder.person.id)
+    return left_at is not None and holder.signed_at < left_at.replace(microsecond=0)
+
+
+def _too_late(holder: Holder) -> Response:
+    ways = [("/#join", "Subscribe again"), ("/", "To the front page")]
+    text = "This opt-out cannot be taken back any more. You are welcome to subscribe again."
+    return holder.desk.pages.message("It is too late for that", text, 409, links=ways)
+
+
 def _asked(holder: Holder) -> Response:
     """The page with the button."""
-    return holder.desk.pages.response(
-        "unsubscribe.html", token=holder.token, email=holder.person.email
-    )
+    return holder.desk.pages.response("unsubscribe.html", token=holder.token, email=_named(holder))
+
+
+def _named(holder: Holder) -> str:
+    """Their address, or words for it in a mailbox that they have left."""
+    return _THEIRS if moved_since(holder) else holder.person.email
 
 
 def _left(
@@ -138,7 +158,7 @@ def _left(
         "unsubscribed.html",
         status,
         token=holder.token,
-        email=person.email,
+        email=_named(holder),
         undo=desk.tokens.sign(Purpose.UNDO, str(number), left_at) if back and left_at else "",
         suppressed=person.status is Status.SUPPRESSED,
         reasons=REASONS,
@@ -166,7 +186,9 @@ def _is_one_click(request: Request) -> bool:
     if request.method != "POST":
         return False
     body = body_of(request)
-    return _ONE_CLICK in body.lower() or not form_of(request).has("page")
+    kind = request.headers.get("content-type", "").lower()
+    is_other = bool(body) and "urlencoded" not in kind and bool(kind)
+    return is_other or _ONE_CLICK in body.lower() or not form_of(request).has("page")
 
 
 routes = [
