@@ -29,7 +29,7 @@ from digest.web.pages import Pages
 TRENDING = 10
 BESIDE = 5  # where a preview is shown: no page is to be heavy
 MOST_SHOWN = 10
-RELATED = 8
+RELATED = 4  # two rows: the papers below them should be in sight
 EDITIONS = 5
 _ASKED_ABOUT = 3  # of the keywords, how many give related ones
 
@@ -144,7 +144,6 @@ def _related(desk: Desk, interests: Sequence[Interest]) -> list[str]:
 
 
 def domains_of(desk: Desk) -> Sequence[str]:
-    """The mail domains whose addresses may join; none where any may."""
     """The mail domains whose addresses may join; none where any may."""
     is_bound = desk.settings.registration is Registration.DOMAINS
     return desk.settings.web.registration_domains if is_bound else ()
