@@ -51,6 +51,8 @@ _WITH_TOKEN = re.compile(
     r"^/+(confirm|unsubscribe|undo|preferences|feedback|change-address|digests|feeds)/+[^/]+",
     re.IGNORECASE,
 )
+# Some proxies name the port, too: 192.0.2.1:4711, [2001:db8::1]:4711
+_PORT = re.compile(r"^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?$")
 # A part of any other path that may be a token, whole or not, or an address: links are mangled, too
 _SECRET = re.compile(r"[^/]*(?:@|%|[A-Za-z0-9_.~=-]{20})[^/]*")
 
@@ -213,7 +215,7 @@ class Guards:
         secure = secure or headers.get("x-forwarded-proto", "").strip().lower() == "https"
         # from the right: what a trusted proxy added may be believed, what stood before it may not
         for hop in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")):
-            found = _address(hop.strip())
+            found = _address(_PORT.sub(r"\1\2", hop.strip()))
             if found is None:
                 break
             peer = found

@@ -5,6 +5,7 @@ connection is a file, and a process that has none left can neither accept nor op
 """
 
 import asyncio
+import logging
 import resource
 from typing import ClassVar
 
@@ -16,6 +17,10 @@ LONGEST_HEAD = 64 * 1024  # looked at with each read, of which one brings at mos
 LONGEST_MESSAGE = 4 * 1024 * 1024  # a report of 1 MiB in small chunks; trailers count, too
 _MOST_FILES = 16_384
 _OTHER_FILES = 200  # the store, mails on their way, what is being read
+
+# uvicorn writes a line for each connection that does not speak HTTP: anybody could fill the disk
+_log = logging.getLogger("digest.web.connection")
+_log.setLevel(logging.ERROR)
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -39,6 +44,7 @@ class Patient(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request; where there is no room, the longest waiting goes."""
+        self.logger = _log
         super().connection_made(transport)
         self._await_message()
         self.waiting[self] = None

@@ -92,6 +92,15 @@ def test_headers_without_end_are_refused() -> None:
                 big.sendall(b"a" * 100_000)
 
 
+def test_what_is_no_http_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    with _served() as server:
+        for garbage in (b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
+            with _connected(server) as one:
+                one.sendall(garbage)
+                assert _said(one).startswith(b"HTTP/1.1 400 ")
+    assert [one.message for one in caplog.records if one.levelname == "WARNING"] == []
+
+
 def _scope(method: str, path: str) -> dict[str, object]:
     return {
         "type": "http", "method": method, "path": path, "raw_path": path.encode(),
