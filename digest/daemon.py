@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 import structlog
@@ -30,6 +31,9 @@ class Daemon:
     def __init__(self, app: App) -> None:
         self._app = app
         self._stop = threading.Event()
+        # a handler of signals may interrupt `Event.wait` while it holds the lock that `set` needs;
+        # this queue is made to be put into from there
+        self._told: SimpleQueue[None] = SimpleQueue()
         self._sending = threading.Lock()
 
     def tick(self) -> None:
@@ -54,6 +58,7 @@ class Daemon:
     def stop(self) -> None:
         """Finish the messages in flight, claim no more, and end `run`."""
         self._stop.set()
+        self._told.put(None)
 
     def run(self) -> None:
         """Tick until SIGTERM or SIGINT; messages in flight are finished first.
@@ -88,8 +93,7 @@ class Daemon:
         if missing:
             log.warning(missing)
         notify.ready("waiting for what is due")
-        while not self._stop.wait(notify.watchdog_every()):
-            notify.alive()
+        self._wait()
         log.info("stopping")
         notify.stopping()
         if web:
@@ -112,8 +116,19 @@ class Daemon:
             log.warning("drain_s is over, leaving the rest to the next start")
         return not waiter.is_alive()
 
+    def _wait(self) -> None:
+        """Until told to stop; systemd hears meanwhile that all is well."""
+        while True:
+            try:
+                self._told.get(timeout=notify.watchdog_every())
+            except Empty:
+                notify.alive()
+            else:
+                self._stop.set()
+                return
+
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.stop()
+        self._told.put(None)
 
     def _guarded(self, what: str, step: Callable[[], None]) -> None:
         """Run a step; what goes wrong in it is logged and does not end the daemon."""

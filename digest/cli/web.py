@@ -23,7 +23,7 @@ def web(
     Mails are sent by 'digest run' or 'digest deliver'. Example: digest web --port 8080
     """
     import signal
-    import threading
+    from queue import SimpleQueue
 
     from digest.logs import configure
     from digest.web.role import Web
@@ -32,9 +32,9 @@ def web(
     app.engine.dispose()  # a store that is not ours, or is not there, ends it here
     configure(app.settings.log.level, app.settings.log.format)
     role = Web(app, host=host, port=port)
-    stopped = threading.Event()
+    told: SimpleQueue[None] = SimpleQueue()  # unlike an event, safe within a handler of signals
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, lambda *_: told.put(None))
     role.start()
-    stopped.wait()
+    told.get()
     role.stop()
