@@ -24,6 +24,21 @@ from digest.web.role import Web
 
 log = structlog.get_logger("digest.daemon")
 
+LOOK_S = 1.0
+
+
+def told_within(told: SimpleQueue[None], seconds: float) -> bool:
+    """Whether there was something in the queue, or came within these seconds.
+
+    Who waits for a signal must not wait for ever: one that comes just before the waiting begins
+    wakes nobody up, and its handler runs only when the interpreter goes on.
+    """
+    try:
+        told.get(timeout=seconds)
+    except Empty:
+        return False
+    return True
+
 
 class Daemon:
     """Ticks: one job does everything in order, another sends in between, until told to stop."""
@@ -118,14 +133,11 @@ class Daemon:
 
     def _wait(self) -> None:
         """Until told to stop; systemd hears meanwhile that all is well."""
-        while True:
-            try:
-                self._told.get(timeout=notify.watchdog_every())
-            except Empty:
+        every = notify.watchdog_every()
+        while not told_within(self._told, min(every or LOOK_S, LOOK_S)):
+            if every:
                 notify.alive()
-            else:
-                self._stop.set()
-                return
+        self._stop.set()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._told.put(None)

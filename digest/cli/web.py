@@ -25,6 +25,7 @@ def web(
     import signal
     from queue import SimpleQueue
 
+    from digest.daemon import LOOK_S, told_within
     from digest.logs import configure
     from digest.web.role import Web
 
@@ -36,5 +37,6 @@ def web(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.put(None))
     role.start()
-    told.get()
+    while not told_within(told, LOOK_S):
+        pass
     role.stop()
