@@ -1,7 +1,6 @@
 """The mails in Chromium, narrow and wide, by day and by night, in more than one theme."""
 
 import colorsys
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -47,10 +46,6 @@ THEMES = {
         accent="#767676", accent_dark="#909090", ground="#939393", ground_dark="#1f1f1f"
     ),
 }
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 
 # For every element with text of its own: its colour, the first opaque ground below it, its size.
 TEXTS = """() => {
@@ -104,18 +99,6 @@ def mail(kind: str, theme: str = "default") -> str:
         ),
     }
     return Renderer(theme=THEMES[theme]).render(views[kind]).html or ""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is absent")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("chromium is absent")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=QUIET.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from tests.browser.looks import PAGES
-from tests.browser.visiting import NODE, Stand, chromium, stand, stands
+from tests.browser.visiting import NODE, Stand, stand, stands
 from tests.mail.test_client_support import VALID, asked
 
-__all__ = ["chromium", "stand", "stands"]
+__all__ = ["stand", "stands"]
 
 pytestmark = pytest.mark.browser
 

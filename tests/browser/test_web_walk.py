@@ -28,12 +28,10 @@ from digest.settings import Loaded, Settings
 from digest.web.desk import Desk, desk_over
 from digest.web.routes import ALL
 from digest.web.server import Server, guarded
-from tests.browser.visiting import SENDER, TITLES, chromium
+from tests.browser.visiting import SENDER, TITLES
 from tests.builders import NOON
 from tests.web.building import PEPPER, SECRET, Clock
 from tests.web.people import some_papers
-
-__all__ = ["chromium"]
 
 pytestmark = pytest.mark.browser
 

@@ -21,10 +21,6 @@ from digest.web.server import Server, guarded
 from tests.web.building import Clock, a_desk
 from tests.web.people import DAY, a_digest, a_person, some_papers
 
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 TITLES = (
     "Continual Learning of Tides",
     "Moss and Memory in Continual Learning",
@@ -174,16 +170,3 @@ def stands(
 def stand(stands: dict[str, Stand]) -> Stand:
     """The house with everything in it."""
     return stands["open"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """Debian's Chromium; skips where it or playwright is absent."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is absent")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("chromium is absent")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=QUIET.split())
-        yield browser
-        browser.close()

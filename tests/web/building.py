@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from digest.app import App
 from digest.mail.tokens import Purpose
 from digest.settings import Loaded, Settings
+from digest.store.database import open_engine
 from digest.web.desk import Desk, desk_over
 from digest.web.server import guarded
 from tests.builders import NOON
@@ -72,6 +73,14 @@ class Browser:
     def token(self, purpose: Purpose, payload: object) -> str:
         """A token signed now."""
         return self.desk.tokens.sign(purpose, str(payload), self.desk.clock())
+
+
+@pytest.fixture(name="engine")
+def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
+    """For tests of what pages say: what they ask the store is tried on both engines elsewhere."""
+    opened = open_engine(sqlite_url)
+    yield opened
+    opened.dispose()
 
 
 @pytest.fixture

@@ -1,31 +1,23 @@
 """The archive's pages: days, search, papers; and hostile strings, which are text on all of them."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
 from digest.services.archive import day_of, search
-from digest.store.database import open_engine, transaction
+from digest.store.database import transaction
 from digest.store.merge import merge_batch
 from digest.web import archive
 from digest.web.desk import Desk
 from tests.builders import NOON, a_batch, a_listing, attention
 from tests.web import hostile
-from tests.web.building import Browser, Clock
+from tests.web.building import Browser, Clock, sqlite_engine
 from tests.web.hostile import Seen
 
+__all__ = ["sqlite_engine"]
+
 DAY = "2026-03-12"
-
-
-@pytest.fixture
-def engine(sqlite_url: str) -> Iterator[Engine]:
-    """What is tried here is the pages: tests/services/test_archive goes through both engines."""
-    opened = open_engine(sqlite_url)
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """The link of the confirmation mail: it shows a button, and the button alone confirms."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
 from digest.domain.interests import interest
 from digest.domain.schedule import Schedule
@@ -25,17 +24,11 @@ from digest.store.database import open_engine, reading, transaction
 from digest.store.tables import DeliveryRow, table
 from digest.web import assets, confirm, home
 from digest.web.desk import Desk
-from tests.web.building import Browser, Clock, a_desk
+from tests.web.building import Browser, Clock, a_desk, sqlite_engine
+
+__all__ = ["sqlite_engine"]
 
 EMAIL = "ada@lab.example"
-
-
-@pytest.fixture
-def engine(sqlite_url: str) -> Iterator[Engine]:
-    """What is tried here is the pages: the store's own tests go through both engines."""
-    opened = open_engine(sqlite_url)
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture

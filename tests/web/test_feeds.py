@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from digest.domain.subscribers import Status
 from digest.mail.tokens import Purpose, Tokens
 from digest.services.collect import keep
 from digest.services.compose import Composer, Policy, Who
-from digest.store.database import open_engine, transaction
+from digest.store.database import transaction
 from digest.store.subscribers import NewSubscriber, add_many, by_email
 from digest.store.tables import SubscriberRow, table
 from digest.web import feeds
@@ -25,19 +24,13 @@ from digest.web.desk import Desk
 from digest.web.feeds import Shelf, Written
 from tests.builders import NOON, a_batch, a_listing, attention
 from tests.web import hostile
-from tests.web.building import SITE, Browser, Clock, a_desk
+from tests.web.building import SITE, Browser, Clock, a_desk, sqlite_engine
+
+__all__ = ["sqlite_engine"]
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 TITLES = ("Continual learning of robots", "Tea and its makers", "Stone bridges")
-
-
-@pytest.fixture
-def engine(sqlite_url: str) -> Iterator[Engine]:
-    """What is tried here is the feeds: the queries' tests go through both engines."""
-    opened = open_engine(sqlite_url)
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The front page: what is seen before an address is given, what the form takes and gives back."""
 
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from digest.domain.schedule import Frequency
 from digest.mail.theme import Theme
 from digest.mail.tokens import Purpose
 from digest.services import invite
-from digest.store.database import open_engine, reading, transaction
+from digest.store.database import reading, transaction
 from digest.store.merge import merge_batch
 from digest.store.tables import table
 from digest.store.web_tables import SignUpRow
@@ -20,8 +19,10 @@ from digest.web import assets, home
 from digest.web.desk import Desk
 from digest.web.pages import Pages
 from tests.builders import NOON, a_batch, a_listing
-from tests.web.building import Browser, Clock, a_desk
+from tests.web.building import Browser, Clock, a_desk, sqlite_engine
 from tests.web.reading import Page
+
+__all__ = ["sqlite_engine"]
 
 FORM = {
     "email": "ada@lab.example",
@@ -32,14 +33,6 @@ FORM = {
 }
 SCRIPTS = ("Kontinuität", "непрерывное обучение", "持续学习", "التعلم المستمر", "निरंतर सीखना")
 BIDI = "\u202eevil\u202c"
-
-
-@pytest.fixture
-def engine(sqlite_url: str) -> Iterator[Engine]:
-    """What is tried here is the pages: the store's own tests go through both engines."""
-    opened = open_engine(sqlite_url)
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture
