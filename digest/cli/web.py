@@ -23,9 +23,8 @@ def web(
     Mails are sent by 'digest run' or 'digest deliver'. Example: digest web --port 8080
     """
     import signal
-    from queue import SimpleQueue
 
-    from digest.daemon import LOOK_S, told_within
+    from digest.daemon.signals import LOOK_S, Told
     from digest.logs import configure
     from digest.web.role import Web
 
@@ -33,10 +32,9 @@ def web(
     app.engine.dispose()  # a store that is not ours, or is not there, ends it here
     configure(app.settings.log.level, app.settings.log.format)
     role = Web(app, host=host, port=port)
-    told: SimpleQueue[None] = SimpleQueue()  # unlike an event, safe within a handler of signals
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.put(None))
+    told = Told()
+    told.listen(signal.SIGTERM, signal.SIGINT)
     role.start()
-    while not told_within(told, LOOK_S):
+    while not told.within(LOOK_S):
         pass
     role.stop()

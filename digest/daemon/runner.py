@@ -1,0 +1,147 @@
+"""The daemon's process: it runs the jobs until told to stop, and the pages beside them."""
+
+import os
+import signal
+import threading
+from collections import defaultdict
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from digest import notify
+from digest.app import App
+from digest.daemon.jobs import JOBS, Job
+from digest.daemon.signals import LOOK_S, Told
+from digest.daemon.steps import Step
+from digest.errors import ConfigError, DigestError
+from digest.web.role import Web
+
+log = structlog.get_logger("digest.daemon")
+
+
+class Daemon:
+    """Runs `JOBS` over an app."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._stop = threading.Event()
+        self._told = Told()
+        self._running: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def tick(self) -> None:
+        """One look at everything that is due: sign-ups, sources, digests, mails, in this order."""
+        self.do("tick")
+
+    def deliver(self) -> None:
+        """Send what the ledger holds, unless that is being done already."""
+        self.do("deliver")
+
+    def returns(self) -> None:
+        """Read what came back by mail, and do what follows."""
+        self.do("returns")
+
+    def do(self, name: str) -> None:
+        """Run the job of that name once, now."""
+        self._do(next(job for job in JOBS if job.name == name))
+
+    def stop(self) -> None:
+        """Finish the messages in flight, claim no more, and end `run`."""
+        self._stop.set()
+        self._told.put(signal.SIGTERM)
+
+    def run(self) -> None:
+        """Tick until SIGTERM or SIGINT; messages in flight are finished first.
+
+        Raises UsageError for a tier that is not installed, WeightsError where its files are
+        damaged: before anything ran, for no later tick could compose either.
+        """
+        missing = self._app.composer.note
+        self._told.listen(signal.SIGTERM, signal.SIGINT)
+        scheduler = BackgroundScheduler(timezone="UTC")
+        for job in JOBS:
+            self._schedule(scheduler, job)
+        web = self._web()
+        scheduler.start()
+        if web:
+            web.start()
+        settings = self._app.settings
+        log.info("started", tick_s=settings.daemon.tick_s, sources=len(settings.sources))
+        if missing:
+            log.warning(missing)
+        notify.ready("waiting for what is due")
+        self._wait()
+        log.info("stopping")
+        notify.stopping()
+        if web:
+            web.stop()
+        drained = self._drain(scheduler)
+        log.info("stopped")
+        if not drained:
+            # the interpreter would wait for the threads of the jobs, for as long as a relay hangs
+            os._exit(0)
+
+    def _schedule(self, scheduler: BackgroundScheduler, job: Job) -> None:
+        # no grace limit: a tick that comes late is as good as one in time; missed ones are one
+        scheduler.add_job(
+            self._do,
+            "interval",
+            args=(job,),
+            id=job.name,
+            seconds=job.every_s(self._app.settings),
+            next_run_time=self._app.clock(),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
+
+    def _drain(self, scheduler: BackgroundScheduler) -> bool:
+        """Wait for the running jobs, but not longer than `daemon.drain_s`; whether they ended.
+
+        A delivery that is cut off then is settled by its lease.
+        """
+        waiter = threading.Thread(target=scheduler.shutdown, kwargs={"wait": True}, daemon=True)
+        waiter.start()
+        waiter.join(self._app.settings.daemon.drain_s)
+        if waiter.is_alive():
+            log.warning("drain_s is over, leaving the rest to the next start")
+        return not waiter.is_alive()
+
+    def _wait(self) -> None:
+        """Until told to stop; systemd hears meanwhile that all is well."""
+        every = notify.watchdog_every()
+        while not self._told.within(every or LOOK_S):
+            if every:
+                notify.alive()
+        self._stop.set()
+
+    def _do(self, job: Job) -> None:
+        for name, step in job.steps:
+            running = self._running[name]
+            if running.acquire(blocking=False):
+                try:
+                    self._guarded(name, step)
+                finally:
+                    running.release()
+
+    def _guarded(self, name: str, step: Step) -> None:
+        """Run a step; what goes wrong in it is logged and does not end the daemon."""
+        if self._stop.is_set():
+            return
+        try:
+            step(self._app, self._stop.is_set)
+        except DigestError as exc:
+            log.error(name, error=str(exc))  # noqa: TRY400  # a trace would say no more
+        except Exception:  # a defect of ours in one step must not silence all later digests
+            log.exception(name)
+
+    def _web(self) -> Web | None:
+        """The pages; None where none are wanted, or where another process has the port: the mails
+        of the day must not wait for that.
+        """
+        if not self._app.settings.web.port:
+            return None
+        try:
+            return Web(self._app, self.deliver)
+        except ConfigError as exc:
+            log.error("no web pages", error=str(exc))  # noqa: TRY400  # a trace would say no more
+            return None

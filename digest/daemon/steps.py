@@ -1,0 +1,71 @@
+"""The steps of the daemon: each asks the store what is due, does it, and logs what came of it.
+
+A step takes the app as it is configured at that moment, and asks `stop` between its parts.
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from digest.app import App
+from digest.services.collect import collect, due_sources
+from digest.services.pauses import resume_due
+from digest.services.signup import take_in
+
+log = structlog.get_logger("digest.daemon")
+
+Stop = Callable[[], bool]
+Step = Callable[[App, Stop], None]
+
+
+def intake(app: App, _stop: Stop) -> None:
+    """Take in sign-ups, and end pauses that are over."""
+    resumed = resume_due(app.engine, app.clock())
+    taken = take_in(app.engine, app.keys, app.clock()).taken
+    if resumed or taken:
+        log.info("taken in", sign_ups=taken, resumed=resumed)
+
+
+def collecting(app: App, _stop: Stop) -> None:
+    """Ask the sources that are due."""
+    due = due_sources(app.engine, app.sources, app.clock())
+    for done in collect(app.engine, due, app.http, app.clock):
+        level = log.warning if done.went_wrong else log.info
+        level(
+            "collected",
+            source=done.source,
+            outcome=done.outcome.value,
+            note=done.note,
+            listed=done.listed,
+            new=done.new,
+            rejected=len(done.rejected),
+        )
+
+
+def composing(app: App, stop: Stop) -> None:
+    """Write the digests of who is due into the ledger."""
+    summary = app.compose(stop=stop)
+    if summary.due:
+        log.info("composed", **summary.as_fields())
+    for email, error in summary.failed:
+        log.error("not composed", email=email, error=error)
+
+
+def delivering(app: App, stop: Stop) -> None:
+    """Send what the ledger holds."""
+    summary = app.deliver(stop=stop)
+    if summary.anything:
+        log.info("delivered", **summary.as_fields())
+    for email, problem in summary.problems:
+        log.warning("not delivered", email=email, problem=problem)
+
+
+def returning(app: App, stop: Stop) -> None:
+    """Read what came back by mail, and do what follows."""
+    if not app.watches_mailbox:
+        return
+    summary = app.read_mailbox(stop)
+    if summary.read:
+        log.info("returned", **{k.replace(" ", "_"): n for k, n in summary.counts.items()})
+    for name, problem in summary.problems:
+        log.warning("returned mail not read", mail=name, problem=problem)
