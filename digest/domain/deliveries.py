@@ -46,6 +46,14 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+class TryOutcome(StrEnum):
+    """How a try ended that the relay did not take for certain."""
+
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    IN_DOUBT = "in doubt"
+
+
 class Cancelled(StrEnum):
     """Why a delivery that was not begun yet never will be."""
 

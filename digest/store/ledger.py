@@ -27,6 +27,7 @@ from sqlmodel import Session
 from digest.domain.deliveries import (
     GIVE_UP_AFTER,
     Cancelled,
+    Deferred,
     DeliveryId,
     Failed,
     InDoubt,
@@ -35,6 +36,7 @@ from digest.domain.deliveries import (
     Result,
     Sent,
     State,
+    TryOutcome,
     Verdict,
     verdict,
 )
@@ -42,7 +44,7 @@ from digest.domain.digests import Digest
 from digest.domain.editions import EditionId
 from digest.domain.subscribers import Subscriber, SubscriberId
 from digest.errors import StoreError
-from digest.store import address_changes, contents, subscribers
+from digest.store import address_changes, contents, subscribers, tries
 from digest.store.outbox import FREE
 from digest.store.tables import DeliveryRow, SubscriberRow, table
 
@@ -255,7 +257,22 @@ def settle(
     )
     values = _written(row, result, decided, now)
     session.execute(update(_deliveries).where(_deliveries.c.id == row["id"]).values(values))
+    if row["subscriber_id"] is not None and (tried := _try_of(result, now)):
+        tries.remember(session, DeliveryId(row["id"]), tried)
     return State(values["state"])
+
+
+def _try_of(result: Result, now: datetime) -> tries.Try | None:
+    """What is kept of a try beside the ledger; what was taken, or never tried, needs no more."""
+    match result:
+        case Deferred() | Failed():
+            outcome = TryOutcome.DEFERRED if isinstance(result, Deferred) else TryOutcome.FAILED
+            code, reply = result.code or None, result.reply
+        case InDoubt():
+            outcome, code, reply = TryOutcome.IN_DOUBT, None, result.detail
+        case _:
+            return None
+    return tries.Try(tried_at=now, outcome=outcome, smtp_code=code, reply=plain(reply))
 
 
 def _written(row: RowMapping, result: Result, decided: Verdict, now: datetime) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from digest.domain.deliveries import Cancelled, DeliveryId, MailKind, State
 from digest.domain.digests import Digest, Skip
 from digest.domain.editions import EditionId
 from digest.domain.subscribers import SubscriberId
-from digest.store import contents
+from digest.store import contents, tries
 from digest.store.tables import DeliveryRow, table
 
 _deliveries = table(DeliveryRow)
@@ -185,6 +185,7 @@ def unname(session: Session, subscriber_id: SubscriberId) -> None:
     ours = _deliveries.c.state.in_([State.SKIPPED.value, State.CANCELLED.value])
     said = update(_deliveries).where(mine, ~ours)
     session.execute(said.values(reason=""))
+    tries.forget(session, subscriber_id)
 
 
 def _insert(session: Session) -> postgresql.Insert | sqlite.Insert:

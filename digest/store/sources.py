@@ -17,13 +17,16 @@ _batches = table(BatchRow)
 # In the very words of the partial index ix_batches_changing, or SQLite does not take it.
 _CHANGING = text("(new > 0 OR changed_signals > 0)")
 _USABLE = (Outcome.PAPERS, Outcome.EMPTY, Outcome.QUIET)
+# What a source that lives says; one that is empty for days on which it could bring papers is dead.
+_GOOD = (Outcome.PAPERS, Outcome.UNCHANGED, Outcome.QUIET)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceMemory:
     """What the store remembers of a source; all None where it was never asked.
 
-    `last_papers_at` is the last fetch that brought papers.
+    `last_papers_at` is the last fetch that brought papers, `last_success_at` the last that brought
+    some or had good reason to bring none.
     """
 
     name: str
@@ -34,6 +37,7 @@ class SourceMemory:
     last_note: str = ""
     last_fetch_at: datetime | None = None
     last_papers_at: datetime | None = None
+    last_success_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,6 +127,8 @@ def _fared(batch: Batch, last_fetch_at: datetime | None) -> dict[str, object]:
     }
     if batch.outcome is Outcome.PAPERS:
         fared["last_papers_at"] = fetched_at
+    if batch.outcome in _GOOD:
+        fared["last_success_at"] = fetched_at
     return fared
 
 
@@ -142,4 +148,5 @@ def _memory(row: RowMapping) -> SourceMemory:
         last_note=row["last_note"],
         last_fetch_at=row["last_fetch_at"],
         last_papers_at=row["last_papers_at"],
+        last_success_at=row["last_success_at"],
     )

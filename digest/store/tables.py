@@ -1,8 +1,8 @@
 """The tables, their constraints, and the indexes that the queries need.
 
 Times are UTC instants. What belongs to the sending and the returning of mail, beside the ledger,
-stands in `mail_tables`, what the web pages need in `web_tables`; all of it is one metadata, and can
-be imported from here.
+stands in `mail_tables`, what the web pages need in `web_tables`, what the operator is to see in
+`seeing_tables`; all of it is one metadata, and can be imported from here.
 """
 
 from datetime import date, datetime
@@ -26,6 +26,7 @@ from digest.store.base import (
     table,
 )
 from digest.store.mail_tables import BounceRow, PaceRow, SeatRow, SpendingRow
+from digest.store.seeing_tables import AlertRow, TryRow
 from digest.store.web_tables import (
     AddressChangeRow,
     AskedMailRow,
@@ -36,6 +37,7 @@ from digest.store.web_tables import (
 
 __all__ = [
     "AddressChangeRow",
+    "AlertRow",
     "AliasRow",
     "AskedMailRow",
     "BatchRow",
@@ -57,6 +59,7 @@ __all__ = [
     "SubscriberInterestRow",
     "SubscriberRow",
     "SuppressionRow",
+    "TryRow",
     "VisitRow",
     "metadata",
     "table",
@@ -82,6 +85,7 @@ class SourceRow(Table, table=True):
     last_note: str = ""
     last_fetch_at: datetime | None = None
     last_papers_at: datetime | None = None
+    last_success_at: datetime | None = None
 
 
 class BatchRow(Table, table=True):
@@ -282,6 +286,10 @@ class DeliveryRow(Table, table=True):
         # what a returned mail names; in no other state can a message have come back
         partial("ix_deliveries_returnable", "state IN ('sent', 'held')", "message_id"),
         Index(None, "subscriber_id", "queued_at"),
+        # what is held for the operator
+        partial("ix_deliveries_held", "state = 'held'", "begun_at"),
+        # the last hours and days; rows come in that order, and there BRIN costs next to nothing
+        Index(None, "queued_at", postgresql_using="brin"),
         NEVER_REUSED,
     )
 

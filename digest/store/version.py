@@ -8,7 +8,7 @@ from sqlalchemy.exc import DatabaseError
 from digest.errors import StoreError
 from digest.store.database import reading
 
-NEWEST = "0005"
+NEWEST = "0006"
 
 
 def is_newest(engine: Engine) -> bool:

@@ -1,6 +1,7 @@
 """Migrations on both engines: from empty, up, down, up again, and equal to `tables.py`."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from digest import resources
 from digest.store import schema
 from digest.store.database import open_engine, transaction
+from digest.store.sources import list_sources
 from digest.store.tables import metadata
 from tests.builders import NOON
 
@@ -226,3 +228,41 @@ def test_an_erased_subscriber_leaves_no_name_on_what_came_back(engine):
         assert session.execute(text("SELECT subscriber_id, key FROM bounces")).all() == [
             (None, "k")
         ]
+
+
+def test_going_back_before_the_alarms_keeps_the_sources_and_forward_knows_their_last_success(
+    engine,
+):
+    batch = (
+        "INSERT INTO batches (source_id, outcome, note, fetched_at, merged_at, listed, new, known,"
+        " rejected, changed_signals) VALUES (1, '{outcome}', '', '{at}', :now, 0, 0, 0, 0, 0)"
+    )
+    with transaction(engine) as session:
+        insert(session, SOURCE, kind="feed")
+        insert(session, batch, outcome="quiet", at="2026-03-10 08:00:00+00:00")
+        insert(session, batch, outcome="fault", at="2026-03-11 08:00:00+00:00")
+    schema.downgrade(engine, "0005")
+    assert not {"alerts", "tries"} & set(inspect(engine).get_table_names())
+    schema.upgrade(engine)
+    assert schema.check(engine) == []
+    with transaction(engine) as session:
+        (known,) = list_sources(session)
+    assert known.last_success_at == datetime(2026, 3, 10, 8, tzinfo=UTC)
+
+
+def test_a_try_goes_with_its_delivery_and_has_an_outcome_that_is_known(engine):
+    with transaction(engine) as session:
+        insert(session, SUBSCRIBER, **FINE)
+        mail = (
+            "INSERT INTO deliveries (id, kind, subscriber_id, token, state, reason, message_id,"
+            " picks, attempts, doubtful, queued_at, due_at, smtp_reply)"
+            " VALUES (1, 'digest', 1, '', 'failed', '', '', '[]', 1, 0, :now, :now, '')"
+        )
+        insert(session, mail)
+        tried = "INSERT INTO tries (delivery_id, tried_at, outcome, reply)"
+        insert(session, tried + " VALUES (1, :now, 'in doubt', 'gone')")
+    with pytest.raises(IntegrityError, match=r"(?i)check"), transaction(engine) as session:
+        insert(session, tried + " VALUES (1, :now, 'odd', '')")
+    with transaction(engine) as session:
+        session.execute(text("DELETE FROM deliveries"))
+        assert session.execute(text("SELECT count(*) FROM tries")).scalar_one() == 0
