@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PINNED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench clean
+.PHONY: help demo test test-all check docs bench clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -34,6 +34,9 @@ check: $(VENV)/.dev ## ruff, mypy and the import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev ## write docs/configuration.md and docs/cli.md anew from settings and commands
+	$(BIN)/python -m tests.docs
 
 bench: $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## the benchmarks, which print what they measure, others' tools beside ours
 	$(BIN)/python -m pytest tests/benchmarks -s

@@ -259,7 +259,7 @@ def test_every_make_target_is_explained_by_make_help() -> None:
     result = run("make", "--no-print-directory", "help", cwd=ROOT)
     assert result.returncode == 0, result.stderr
     names = [line.split()[1] for line in result.stdout.splitlines()]
-    assert names == ["help", "demo", "test", "test-all", "check", "bench", "clean"]
+    assert names == ["help", "demo", "test", "test-all", "check", "docs", "bench", "clean"]
 
 
 def test_make_names_a_python_that_is_missing_or_cannot_make_environments(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from digest.cli import (
     backtest,
+    backup,
     bounces,
     context,
     daemon,
@@ -19,6 +20,7 @@ from digest.cli import (
     fetch,
     interests,
     invitations,
+    move,
     papers,
     rank,
     send,
@@ -42,13 +44,19 @@ def _root(
         ),
     ] = None,
 ) -> None:
-    """Trending papers in your inbox, once a day."""
+    """Trending papers in your inbox, once a day.
+
+    Example: digest demo · digest init
+    """
     context.set_config(config)
 
 
 app.command("demo")(demo.demo)
 app.command("init")(store.init)
 app.add_typer(store.db, name="db")
+store.db.command("backup")(backup.backup)
+app.command("export")(move.export)
+app.command("import")(move.import_)
 app.command("fetch")(fetch.fetch)
 app.add_typer(fetch.sources, name="sources")
 app.add_typer(papers.papers, name="papers")

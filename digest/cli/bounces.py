@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from digest.services.postbox import Summary, Told
 
 bounces = typer.Typer(
-    no_args_is_help=True, help="What came back: bounces, complaints, opt-outs by mail."
+    no_args_is_help=True,
+    help="What came back: bounces, complaints, opt-outs by mail.\n\n"
+    "Example: digest bounces read returned.mbox",
 )
 
 

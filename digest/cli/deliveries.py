@@ -11,7 +11,11 @@ from digest.domain.deliveries import MailKind, State
 if TYPE_CHECKING:
     from digest.domain.deliveries import Delivery
 
-deliveries = typer.Typer(no_args_is_help=True, help="The ledger: who got what, and who did not.")
+deliveries = typer.Typer(
+    no_args_is_help=True,
+    help="The ledger: who got what, and who did not.\n\n"
+    "Example: digest deliveries list --state failed",
+)
 
 States = Annotated[
     list[State] | None, typer.Option("--state", help="Only of this state; repeatable.")

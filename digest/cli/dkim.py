@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 UNTOLD = "YOUR-DOMAIN"
 
-dkim = typer.Typer(no_args_is_help=True, help="The signing key and its DNS record.")
+dkim = typer.Typer(
+    no_args_is_help=True,
+    help="The signing key and its DNS record.\n\nExample: digest dkim keygen",
+)
 
 
 @dkim.command("keygen")

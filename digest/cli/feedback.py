@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from digest.store.feedback import Given
 
 feedback = typer.Typer(
-    no_args_is_help=True, help="More or less like this: what subscribers said of papers."
+    no_args_is_help=True,
+    help="More or less like this: what subscribers said of papers.\n\n"
+    "Example: digest feedback list ada@example.com",
 )
 
 

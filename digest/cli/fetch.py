@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from digest.services.collect import Collected
     from digest.sources.reader import SourceSpec
 
-sources = typer.Typer(no_args_is_help=True, help="Where papers come from.")
+sources = typer.Typer(
+    no_args_is_help=True,
+    help="Where papers come from.\n\nExample: digest sources check",
+)
 
 FORMATS = (
     "page",

@@ -10,7 +10,10 @@ from digest.cli.output import Json, emit_json, note, table
 if TYPE_CHECKING:
     from digest.ranking.suggest import Related, Suggestion
 
-interests = typer.Typer(no_args_is_help=True, help="What to be interested in.")
+interests = typer.Typer(
+    no_args_is_help=True,
+    help="What to be interested in.\n\nExample: digest interests suggest 'continual learning'",
+)
 
 Limit = Annotated[
     int, typer.Option("--limit", min=0, max=2**31 - 1, help="At most so many phrases; 0 for all.")

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from digest.store.invitations import Invitation
 
 invitations = typer.Typer(
-    no_args_is_help=True, help="Links that let people in where registration is by invitation."
+    no_args_is_help=True,
+    help="Links that let people in where registration is by invitation.\n\n"
+    "Example: digest invitations add --uses 20",
 )
 
 

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from digest.domain.papers import Signal
     from digest.services.library import Library, ListedPaper
 
-papers = typer.Typer(no_args_is_help=True, help="What came in, with its trend.")
+papers = typer.Typer(
+    no_args_is_help=True,
+    help="What came in, with its trend.\n\nExample: digest papers search 'continual learning'",
+)
 
 
 @papers.command("list")

@@ -13,7 +13,10 @@ from digest.errors import ConfigError
 from digest.resources import example_config
 from digest.settings import CONFIG_NAME
 
-db = typer.Typer(no_args_is_help=True, help="The store's schema.")
+db = typer.Typer(
+    no_args_is_help=True,
+    help="The store's schema.\n\nExample: digest db upgrade",
+)
 
 
 def init(dry_run: DryRun = False) -> None:

@@ -45,7 +45,11 @@ if TYPE_CHECKING:
 
     from digest.domain.subscribers import Subscriber
 
-subscribers = typer.Typer(no_args_is_help=True, help="Who gets the digest, and what they want.")
+subscribers = typer.Typer(
+    no_args_is_help=True,
+    help="Who gets the digest, and what they want.\n\n"
+    "Example: digest subscribers list --status active",
+)
 
 
 @subscribers.command("add")

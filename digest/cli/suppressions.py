@@ -22,7 +22,9 @@ from digest.domain.subscribers import SuppressionReason
 from digest.errors import UsageError
 
 suppressions = typer.Typer(
-    no_args_is_help=True, help="Addresses that must never be mailed again, and why."
+    no_args_is_help=True,
+    help="Addresses that must never be mailed again, and why.\n\n"
+    "Example: digest suppressions list --reason complaint",
 )
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The address.")]
