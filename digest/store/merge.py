@@ -25,7 +25,7 @@ from digest.store.tables import AliasRow, MergedPaperRow, PaperRow, SignalRow, t
 CHUNK = 500
 HIGHEST_COUNT = 2**31 - 1
 
-_MERGE_LOCK = 4_919_202_602  # any number that nothing else on the server uses
+MERGE_LOCK = 4_919_202_602  # any number that nothing else on the server uses
 
 _papers = table(PaperRow)
 _aliases = table(AliasRow)
@@ -80,7 +80,7 @@ def merge_batch(session: Session, batch: Batch, now: datetime) -> Merged:
     batch is merged at a time, so that two sources cannot both make a row of the same new paper.
     """
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(_MERGE_LOCK)))
+        session.execute(select(func.pg_advisory_xact_lock(MERGE_LOCK)))
     outcome = _Outcome()
     entries = [_Entry(number, listing) for number, listing in enumerate(batch.listings, start=1)]
     for chunk in chunks(entries, CHUNK):
