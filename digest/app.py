@@ -16,9 +16,10 @@ from digest.domain.subscribers import Preferences, SubscriberId
 from digest.services.subscribe import Keys
 from digest.settings import Loaded, Settings, with_secrets
 from digest.store.database import clock_ahead, open_engine
-from digest.store.version import is_newest
+from digest.store.version import is_usable
 
 if TYPE_CHECKING:
+    from digest.domain.retention import Policy as Retention
     from digest.mail.mailboxes import Mails
     from digest.mail.tokens import Tokens
     from digest.services.bounce import Means
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from digest.services.deliver import Delivered
     from digest.services.mailroom import Mailroom
     from digest.services.postbox import Summary
+    from digest.services.prune import Pruned
     from digest.services.trial import Trial
     from digest.services.window import Window
     from digest.sources.http import HttpClient
@@ -59,8 +61,8 @@ class App:
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine of a store whose schema is ours. Raises SchemaMismatch for any other."""
-        if not is_newest(self.raw_engine):
+        """The engine of a store that this program can use. Raises SchemaMismatch for any other."""
+        if not is_usable(self.raw_engine):
             from digest.store import schema
 
             schema.require_known(self.raw_engine)
@@ -200,6 +202,23 @@ class App:
         from digest.services.compose import Who
 
         return self.composer.compose(Who(), self.clock(), stop=stop)
+
+    @property
+    def retention(self) -> "Retention":
+        """For how long what is kept."""
+        from digest.domain.retention import Keep, Policy
+
+        return Policy(
+            keep=Keep(**self.settings.retention.model_dump(exclude={"hour"})),
+            lookback_days=self.settings.ranking.lookback_days,
+            soft_days=self.settings.bounces.soft_days,
+        )
+
+    def prune(self, *, dry_run: bool = False, stop: Callable[[], bool] = lambda: False) -> "Pruned":
+        """Forget what is no longer kept."""
+        from digest.services.prune import prune
+
+        return prune(self.engine, self.retention, self.clock(), dry_run=dry_run, stop=stop)
 
     def deliver(
         self,

@@ -9,6 +9,9 @@ down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 
+# True where the program before cannot go on with this schema; see CONTRIBUTING.md, "Migrations"
+contracts = False
+
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}

@@ -11,12 +11,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import CheckConstraint, Connection, Engine, inspect, text
+from sqlalchemy import CheckConstraint, Connection, Engine, delete, insert, inspect, text
 
 from digest import resources
 from digest.errors import SchemaMismatch, StoreError
+from digest.store import tables
 from digest.store.database import store_errors
-from digest.store.tables import metadata
+from digest.store.tables import SchemaSupportRow, metadata
+from digest.store.version import is_usable
 
 _LITERAL = re.compile(r"'[^']*'|-?\b\d+\b")
 _NO_STORE = "there is no store yet: run digest init"
@@ -54,6 +56,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         if before is None:
             _require_empty(connection)
         command.upgrade(_config(connection), "head")
+        _say_who_can_use_it(connection)
         return before, head()
 
 
@@ -61,18 +64,24 @@ def downgrade(engine: Engine, revision: str) -> None:
     """Take the store back to an older revision, `base` for none: what came later is lost."""
     with _migrating(engine) as connection:
         command.downgrade(_config(connection), revision)
+        _say_who_can_use_it(connection)
 
 
 def require_known(engine: Engine) -> None:
-    """Raise SchemaMismatch, saying what to run, unless the store has exactly our schema."""
+    """Raise SchemaMismatch, saying what to run, unless this program can use the store: its schema
+    is ours, or a newer one that only adds to it.
+    """
     found = current(engine)
     if found is None:
         raise SchemaMismatch(_NO_STORE)
+    if not _is_known(found) and is_usable(engine):
+        return
     _require_ours(found)
-    if found != head():
-        raise SchemaMismatch(
-            f"the store has schema {found}, this program needs {head()}: run digest db upgrade"
-        )
+    if found == head():
+        return
+    raise SchemaMismatch(
+        f"the store has schema {found}, this program needs {head()}: run digest db upgrade"
+    )
 
 
 def check(engine: Engine) -> list[str]:
@@ -107,13 +116,31 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def _is_known(revision: str) -> bool:
+    return revision in {script.revision for script in _scripts().walk_revisions()}
+
+
 def _require_ours(revision: str | None) -> None:
-    if revision is None or revision in {script.revision for script in _scripts().walk_revisions()}:
+    if revision is None or _is_known(revision):
         return
     raise SchemaMismatch(
         f"this store was written by a newer version of the program (schema {revision}, "
         f"known up to {head()}): install that version"
     )
+
+
+def _say_who_can_use_it(connection: Connection) -> None:
+    """Write the last schema that the program before it could not use, `contracts` in its migration:
+    programs that know it, or a later one, can use the store.
+    """
+    support = tables.table(SchemaSupportRow)
+    revision = _revision(connection)
+    if revision is None or not inspect(connection).has_table(support.name):
+        return
+    way = _scripts().iterate_revisions(revision, "base")
+    oldest = next(script.revision for script in way if getattr(script.module, "contracts", False))
+    connection.execute(delete(support))
+    connection.execute(insert(support).values(oldest=oldest))
 
 
 def _require_empty(connection: Connection) -> None:

@@ -51,6 +51,7 @@ __all__ = [
     "MergedPaperRow",
     "PaceRow",
     "PaperRow",
+    "SchemaSupportRow",
     "SeatRow",
     "SignUpRow",
     "SignalRow",
@@ -64,6 +65,14 @@ __all__ = [
     "metadata",
     "table",
 ]
+
+
+class SchemaSupportRow(Table, table=True):
+    """One row: the oldest schema whose programs can use the store as it is now (`schema`)."""
+
+    __tablename__ = "schema_support"
+
+    oldest: str = Field(primary_key=True)
 
 
 class SourceRow(Table, table=True):

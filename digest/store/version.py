@@ -1,4 +1,8 @@
-"""Which schema this program knows, asked without loading the migration engine."""
+"""Which schema this program knows, asked without loading the migration engine.
+
+While a new version rolls through many hosts, programs of the old one meet its schema. They go on
+where it only adds to theirs: the store says which is the oldest schema whose programs can use it.
+"""
 
 from pathlib import Path
 
@@ -8,11 +12,12 @@ from sqlalchemy.exc import DatabaseError
 from digest.errors import StoreError
 from digest.store.database import reading
 
-NEWEST = "0006"
+NEWEST = "0007"
 
 
-def is_newest(engine: Engine) -> bool:
-    """Whether the store has exactly the schema that this program knows.
+def is_usable(engine: Engine) -> bool:
+    """Whether this program can work with the store: it has our schema, or a newer one that only
+    adds to it.
 
     False for anything else, a store that is missing or damaged too: `schema` says what is wrong.
     """
@@ -22,6 +27,20 @@ def is_newest(engine: Engine) -> bool:
     try:
         with reading(engine) as session:
             found = session.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+            if list(found) == [NEWEST]:
+                return True
+            # numbers of four digits stand in their order as texts too
+            oldest = session.execute(text("SELECT oldest FROM schema_support")).scalar()
     except (DatabaseError, StoreError):
         return False
-    return list(found) == [NEWEST]
+    return bool(found and oldest) and max(found) > NEWEST >= str(oldest)
+
+
+def newer(engine: Engine) -> str | None:
+    """The store's schema where it is newer than this program's, else None.
+
+    Raises StoreError where the store cannot be asked.
+    """
+    with reading(engine) as session:
+        found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found if found and found > NEWEST else None

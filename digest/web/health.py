@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from digest.errors import StoreError
-from digest.store.version import is_newest
+from digest.store.version import is_usable
 from digest.web.desk import desk_of
 from digest.web.metrics import TYPE, exposition
 
@@ -16,9 +16,9 @@ def healthz(_request: Request) -> Response:
 
 
 def readyz(request: Request) -> Response:
-    """200 when the store answers with the schema of this program, else 503, with what lacks."""
+    """200 when the store answers with a schema that this program can use, else 503: what lacks."""
     desk = desk_of(request)
-    ready = {"store": is_newest(desk.engine), "papers": desk.window.ready}
+    ready = {"store": is_usable(desk.engine), "papers": desk.window.ready}
     return JSONResponse(ready, 200 if ready["store"] else 503)
 
 

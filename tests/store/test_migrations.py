@@ -77,6 +77,14 @@ def test_migrations_are_numbered_one_after_the_other():
     assert numbers == list(range(1, len(names) + 1))
 
 
+def test_each_migration_says_whether_the_program_before_goes_on():
+    folder = resources.folder("migrations") / "versions"
+    later = [path for path in sorted(folder.glob("*.py")) if path.name >= "0007"]
+    assert later
+    for path in later:
+        assert re.search(r"^contracts = (True|False)\b", path.read_text(), re.MULTILINE), path.name
+
+
 SOURCE = "INSERT INTO sources (id, name, kind, last_note) VALUES (1, 's', '{kind}', '')"
 PAPER = (
     "INSERT INTO papers (id, title, abstract, authors, categories, links, first_seen_at,"

@@ -38,6 +38,8 @@ def test_no_store_yet_says_to_init_and_makes_no_file(bare_engine, tmp_path):
 
 def test_a_store_of_a_newer_program_is_refused_and_left_alone(engine):
     set_revision(engine, "9999")
+    with transaction(engine) as session:
+        session.execute(text("UPDATE schema_support SET oldest = '9999'"))
     for use in (schema.require_known, schema.upgrade):
         with pytest.raises(SchemaMismatch, match="newer version"):
             use(engine)
@@ -87,8 +89,8 @@ def next_migration(tmp_path, monkeypatch):
     folder = tmp_path / "migrations"
     shutil.copytree(resources.folder("migrations"), folder)
 
-    def install(body):
-        lines = ["import sqlalchemy as sa", "from alembic import op"]
+    def install(body, *, contracts=False):
+        lines = ["import sqlalchemy as sa", "from alembic import op", f"contracts = {contracts}"]
         lines += [f"revision, down_revision = '{NEXT}', '{version.NEWEST}'", "def upgrade():"]
         (folder / "versions" / f"{NEXT}_next.py").write_text(
             "\n".join(lines + [f"    {line}" for line in body]) + "\n"
@@ -104,6 +106,46 @@ def test_a_store_of_an_older_program_says_to_upgrade(engine, next_migration):
         schema.require_known(engine)
     assert schema.upgrade(engine) == (version.NEWEST, NEXT)
     schema.require_known(engine)
+
+
+@pytest.fixture
+def upgraded_by_the_next_program(engine, next_migration, monkeypatch):
+    """Gives a function after which the store is the next program's, and this one runs on."""
+    ours = resources.folder
+
+    def upgrade(*, contracts):
+        table = "op.create_table('extra', sa.Column('id', sa.Integer()))"
+        next_migration([table], contracts=contracts)
+        assert schema.upgrade(engine) == (version.NEWEST, NEXT)
+        monkeypatch.setattr(resources, "folder", ours)
+        return engine
+
+    return upgrade
+
+
+def test_an_old_program_goes_on_with_a_newer_schema_that_only_adds(upgraded_by_the_next_program):
+    engine = upgraded_by_the_next_program(contracts=False)
+    schema.require_known(engine)
+    assert version.is_usable(engine)
+    assert version.newer(engine) == NEXT
+    with pytest.raises(SchemaMismatch, match="newer version"):
+        schema.upgrade(engine)
+    assert schema.current(engine) == NEXT
+
+
+def test_an_old_program_refuses_a_newer_schema_that_takes_away(upgraded_by_the_next_program):
+    engine = upgraded_by_the_next_program(contracts=True)
+    assert not version.is_usable(engine)
+    with pytest.raises(SchemaMismatch, match="newer version"):
+        schema.require_known(engine)
+
+
+def test_a_program_that_is_two_versions_behind_is_refused(
+    upgraded_by_the_next_program, monkeypatch
+):
+    engine = upgraded_by_the_next_program(contracts=False)
+    monkeypatch.setattr(version, "NEWEST", "0006")
+    assert not version.is_usable(engine)
 
 
 def test_a_migration_that_fails_half_way_leaves_nothing(engine, next_migration):
@@ -184,5 +226,5 @@ def test_a_damaged_page_is_found_when_read(tmp_path):
 
 def test_quick_question_for_the_version_agrees_with_the_migrations(engine, bare_engine):
     assert schema.head() == version.NEWEST
-    assert version.is_newest(engine)
-    assert not version.is_newest(bare_engine)
+    assert version.is_usable(engine)
+    assert not version.is_usable(bare_engine)
