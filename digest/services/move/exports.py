@@ -1,0 +1,62 @@
+"""Export: the whole store, as it was at one instant, into an archive."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import BinaryIO
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy import Table as SqlTable
+
+from digest import __version__
+from digest.services.move.archive import Manifest, Part, Tally, Writer
+from digest.services.move.values import Form
+from digest.store import whole
+
+
+def export_store(
+    engine: Engine,
+    sink: BinaryIO,
+    now: datetime,
+    each: Callable[[int], None] = lambda _rows: None,
+) -> Manifest:
+    """Write every table into the stream, as the store was at one instant, whoever writes meanwhile;
+    `each` is called with the number of rows written since.
+
+    Raises SchemaMismatch where there is no store.
+    """
+    writer = Writer(sink)
+    with whole.snapshot(engine) as connection:
+        schema = whole.revision(connection)
+        tables = whole.tables(connection)
+        parts = {one.name: _written(connection, one, writer, each) for one in tables}
+        last_ids = whole.last_ids(connection, tables)
+        leased, begun = whole.in_the_air(connection)
+    manifest = Manifest(
+        schema=schema,
+        program=__version__,
+        created_at=now,
+        parts={name: tally.part(last_ids.get(name, 0)) for name, tally in parts.items()},
+        leased=leased,
+        begun=begun,
+    )
+    writer.finish(manifest)
+    return manifest
+
+
+def tallied(connection: Connection, table: SqlTable) -> Part:
+    """What an export would say of a table as it stands now."""
+    tally, form = Tally(), Form(table)
+    for chunk in whole.rows(connection, table):
+        tally.add([form.line(row) for row in chunk])
+    return tally.part()
+
+
+def _written(
+    connection: Connection, table: SqlTable, writer: Writer, each: Callable[[int], None]
+) -> Tally:
+    tally, form = Tally(), Form(table)
+    with writer.part(table.name) as sink:
+        for chunk in whole.rows(connection, table):
+            sink.write(tally.add([form.line(row) for row in chunk]))
+            each(len(chunk))
+    return tally

@@ -1,0 +1,60 @@
+"""Files that appear whole or not at all, readable by their owner alone."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from digest.errors import UsageError
+
+
+@contextmanager
+def beside(file: Path, *, replace: bool) -> Iterator[Path]:
+    """A new, empty file of mode 600 in the same folder, which takes the name at the end; nothing is
+    left of it after an error.
+
+    Raises UsageError where the file cannot be written, or is there and may not be replaced.
+    """
+    if not replace:
+        _require_absent(file)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        os.close(descriptor)
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be written: {exc.strerror}") from exc
+    passing = Path(name)
+    try:
+        yield passing
+        _settle(passing, file, replace=replace)
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be written: {exc.strerror or exc}") from exc
+    finally:
+        passing.unlink(missing_ok=True)
+
+
+def _settle(passing: Path, file: Path, *, replace: bool) -> None:
+    """Bring the file to the disk, then give it its name, the folder's entry to the disk as well."""
+    with passing.open("rb+") as written:
+        os.fsync(written.fileno())
+    if replace:
+        passing.replace(file)
+    else:
+        try:
+            os.link(passing, file)  # unlike a rename it fails where somebody took the name since
+        except FileExistsError:
+            _require_absent(file)
+        except OSError:  # a file system without links
+            _require_absent(file)
+            passing.rename(file)
+    with suppress(OSError):
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _require_absent(file: Path) -> None:
+    if file.exists() or file.is_symlink():
+        raise UsageError(f"{file} is there already: give another name, or remove it first")
