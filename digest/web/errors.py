@@ -17,7 +17,7 @@ from digest.errors import (
     Refused,
     StoreError,
 )
-from digest.web.desk import desk_of
+from digest.web.desk import Desk, desk_of
 
 log = structlog.get_logger("digest.web")
 
@@ -72,6 +72,15 @@ def unavailable(request: Request, exc: Exception) -> Response:
     reply = _page(request, 503, "We cannot do this right now", text, _HOME)
     reply.headers["retry-after"] = _RETRY_S
     return reply
+
+
+def too_much(desk: Desk) -> Response:
+    """A form above the limit of all: 413."""
+    text = (
+        "What was sent is longer than any form here may be, so nothing was changed. Go back, leave "
+        "out a few keywords, and send it again."
+    )
+    return desk.pages.message(_TITLES[413], text, 413, links=(_HOME,))
 
 
 def http_error(request: Request, exc: Exception) -> Response:

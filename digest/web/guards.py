@@ -8,7 +8,7 @@ import asyncio
 import ipaddress
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
@@ -90,12 +90,16 @@ class Guards:
         *,
         most: int = 200,
         body_s: float = BODY_S,
+        too_large: Callable[[], Response] | None = None,
     ) -> None:
-        """At most `most` requests are served at the same time; a body may take `body_s` seconds."""
+        """At most `most` requests are served at the same time; a body may take `body_s` seconds.
+        `too_large` answers a body that is, where that is to be a page.
+        """
         self._app = app
         self._most, self._serving = most, 0
         self._coming = {False: 0, True: 0}  # bodies: forms, and reports to webhooks
         self._body_s = body_s
+        self._too_large = too_large or _too_large
         self._trusted = [ipaddress.ip_network(network) for network in trusted]
         self._origin = _origin_of(site_url) if site_url else None
 
@@ -167,11 +171,12 @@ class Guards:
         try:
             body = await asyncio.wait_for(_body(scope, receive), self._body_s)
         except TimeoutError as exc:
-            raise _NoBody(_closing("The form took too long to come.\n", 408)) from exc
+            late = PlainTextResponse("The form took too long to come.\n", 408)
+            raise _NoBody(_closing(late)) from exc
         finally:
             self._coming[is_report] -= 1
         if body is None:
-            raise _NoBody(_closing("The form is too large.\n", 413))
+            raise _NoBody(_closing(_too_large() if is_report else self._too_large()))
         return body
 
     def _refusal(self, scope: Scope) -> Response | None:
@@ -256,9 +261,14 @@ def _too_many() -> Response:
     return PlainTextResponse("Too many at once: try again in a moment.\n", 503, headers)
 
 
-def _closing(text: str, status: int) -> Response:
+def _too_large() -> Response:
+    return PlainTextResponse("The form is too large.\n", 413)
+
+
+def _closing(answer: Response) -> Response:
     """An answer before all was read: what is still on its way must not be taken for a request."""
-    return PlainTextResponse(text, status, {"connection": "close"})
+    answer.headers["connection"] = "close"
+    return answer
 
 
 def _address(text: str) -> Address | None:

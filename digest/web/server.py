@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 import uvicorn
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp
 from digest.errors import ConfigError
 from digest.web import health
 from digest.web.desk import Desk
-from digest.web.errors import HANDLERS
+from digest.web.errors import HANDLERS, too_much
 from digest.web.guards import Guards
 from digest.web.patience import MESSAGE_S, patient, room_for_connections
 
@@ -35,7 +36,9 @@ def guarded(desk: Desk, routes: Sequence[BaseRoute]) -> ASGIApp:
     web = desk.settings.web
     own = [r for r in health.routes if not (web.metrics_port and r.path == "/metrics")]
     app = _application(desk, [*own, *routes])
-    return Guards(app, web.trusted_proxies, desk.site.url, most=web.concurrency)
+    too_large = partial(too_much, desk)
+    networks, site = web.trusted_proxies, desk.site.url
+    return Guards(app, networks, site, most=web.concurrency, too_large=too_large)
 
 
 def figures(desk: Desk) -> ASGIApp:

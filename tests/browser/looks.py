@@ -142,6 +142,7 @@ PAGES: dict[str, Look] = {
     "preview-many": at("/preview?interests=lichen"),
     "preview-nothing": at("/preview?interests=volcanoes"),
     "preview-full": at(_FULL),
+    "too-much": at("/subscribe", {"interests": "x" * 20_000}),
     "preview-trending": at("/preview"),
     "preview-mistake": at("/preview?interests=%22never+closed"),
     "preview-empty": at("/preview?interests=moss", house="invited"),

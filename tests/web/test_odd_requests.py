@@ -162,6 +162,13 @@ def test_a_form_that_is_cut_off_is_no_wish() -> None:
     assert came == []
 
 
+def test_a_form_that_is_too_large_is_answered_by_a_page(browser: Browser, desk: Desk) -> None:
+    answer = browser.post("/subscribe", {"email": NEW, "interests": "moss, " * 4_000})
+    assert (answer.status_code, answer.headers["connection"]) == (413, "close")
+    assert "nothing was changed" in answer.text
+    assert 'href="/"' in answer.text
+
+
 @pytest.mark.parametrize("digits", [11, 4_301, 7_000])
 def test_a_number_beyond_all_papers_is_no_defect(browser: Browser, digits: int) -> None:
     number = "9" * digits
