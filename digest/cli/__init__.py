@@ -22,6 +22,7 @@ from digest.cli import (
     invitations,
     move,
     papers,
+    prune,
     rank,
     send,
     store,
@@ -78,6 +79,7 @@ app.command("run")(daemon.run)
 app.command("web")(web.web)
 app.command("doctor")(doctor.doctor)
 app.command("stats")(deliveries.overall)
+app.command("prune")(prune.prune)
 
 
 def main(arguments: list[str] | None = None) -> None:

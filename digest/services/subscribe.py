@@ -41,6 +41,7 @@ from digest.store import (
     subscribers,
     suppressions,
 )
+from digest.store.database import leave_no_trace
 from digest.store.ledger_read import has_row
 from digest.store.outbox import Letter
 from digest.store.subscribers import NewSubscriber
@@ -255,6 +256,7 @@ def erase(session: Session, subscriber_id: SubscriberId, *, now: datetime, keys:
     """
     person = subscribers.by_id(session, subscriber_id, lock=True)
     digest = keys.hash_of(person.email)
+    leave_no_trace(session)
     # first and in this order, as those do who take sign-ups in or ask for another address
     signups.forget(session, person.email)
     address_changes.forget_address(session, person.email)

@@ -12,6 +12,7 @@ from digest.domain.schedule import Frequency, zone
 from digest.domain.subscribers import MOST_PAPERS
 from digest.domain.tiers import Tier
 from digest.errors import InvalidInput
+from digest.settings.alerts import AlertsSettings
 from digest.settings.base import Section, one_line, web_url
 from digest.settings.mailing import (
     BouncesSettings,
@@ -23,6 +24,7 @@ from digest.settings.mailing import (
     TemplatesSettings,
     ThemeSettings,
 )
+from digest.settings.retention import RetentionSettings
 from digest.settings.web import Registration, WebhookSettings, WebSettings
 
 PREFIX = "DIGEST_"
@@ -158,6 +160,8 @@ class Settings(BaseSettings):
     bounces: BouncesSettings = BouncesSettings()
     http: HttpSettings = HttpSettings()
     daemon: DaemonSettings = DaemonSettings()
+    alerts: AlertsSettings = AlertsSettings()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     templates: TemplatesSettings = TemplatesSettings()
     theme: ThemeSettings = ThemeSettings()

@@ -4,10 +4,10 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Engine, event, make_url, text
 from sqlalchemy.exc import (
@@ -24,7 +24,10 @@ from sqlmodel import Session, create_engine
 from digest.errors import ConfigError, StoreError
 
 BUSY_TIMEOUT_MS = 10_000
+SCRUB_TIMEOUT_MS = 1_000
 REST_S = 1.0
+_LEAVES_NO_TRACE = "leaves no trace"
+_INCREMENTAL = 2  # what `PRAGMA auto_vacuum` says of it
 # so that a server that is cut off is noticed within about a minute, and not after hours
 _LIBPQ = {
     "connect_timeout": 10,
@@ -62,8 +65,72 @@ def transaction(engine: Engine) -> Iterator[Session]:
 
     An operational error of the engine (disk full, locked, gone) is raised as StoreError.
     """
-    with store_errors(), Session(engine, expire_on_commit=False) as session, session.begin():
-        yield session
+    with store_errors(), Session(engine, expire_on_commit=False) as session:
+        with session.begin():
+            yield session
+        if session.info.get(_LEAVES_NO_TRACE):
+            scrub(engine)
+
+
+def leave_no_trace(session: Session) -> None:
+    """Have what this transaction deletes scrubbed out of SQLite's files once it is committed."""
+    session.info[_LEAVES_NO_TRACE] = True
+
+
+def scrub(engine: Engine) -> bool:
+    """Write SQLite's write-ahead log into its file and cut it off, so that neither holds what was
+    deleted; whether it could: a reader or a writer at work puts it off to the next time.
+
+    PostgreSQL's dead rows are its VACUUM's business, and its log that of whoever archives it.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    with _bare(engine) as connection:
+        connection.execute(f"PRAGMA busy_timeout={SCRUB_TIMEOUT_MS}")
+        try:
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    return not busy
+
+
+def free_pages(engine: Engine, most: int = 1_000) -> int:
+    """Give at most so many free pages of SQLite's file back to the disk, in one transaction; how
+    many. None of a file that was made by a version before this: `compact` mends that.
+    """
+    if engine.dialect.name != "sqlite":
+        return 0
+    with _bare(engine) as connection:
+        (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
+        (before,) = connection.execute("PRAGMA freelist_count").fetchone()
+        if mode != _INCREMENTAL or not before:
+            return 0
+        connection.execute(f"PRAGMA incremental_vacuum({most})").fetchall()
+        (after,) = connection.execute("PRAGMA freelist_count").fetchone()
+        return int(before - after)
+
+
+def compact(engine: Engine) -> None:
+    """Write SQLite's file anew, without holes, so that `free_pages` works from then on.
+
+    Nobody else can write meanwhile, and it takes as much disk again. PostgreSQL's VACUUM lets
+    others work, and makes room for new rows.
+    """
+    if engine.dialect.name != "sqlite":
+        with store_errors(), engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM"))
+        return
+    with _bare(engine) as raw:
+        raw.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        raw.execute("VACUUM")
+    scrub(engine)
+
+
+@contextmanager
+def _bare(engine: Engine) -> Iterator[sqlite3.Connection]:
+    """SQLite's own connection, outside of any transaction, where alone some pragmas work."""
+    with store_errors(), closing(engine.raw_connection()) as connection:
+        yield cast(sqlite3.Connection, connection.driver_connection)
 
 
 @contextmanager
@@ -129,6 +196,7 @@ def _sqlite(url: str, path: str | None) -> Engine:
         connection.create_function("lower", 1, _lower, deterministic=True)
         _write_ahead(connection)
         for pragma in (
+            "secure_delete=ON",  # what is erased is overwritten; builds of SQLite differ here
             "synchronous=NORMAL",
             "foreign_keys=ON",
             f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -149,13 +217,17 @@ def _lower(value: object) -> str | None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Turn on WAL, waiting for whoever is doing the same to a new file at this moment.
+    """Turn on WAL, and in a new file the giving back of free pages, waiting for whoever is doing
+    the same at this moment.
 
     SQLite answers SQLITE_BUSY here at once: its busy timeout does not hold for this change.
     """
     until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     while True:
         try:
+            if connection.execute("PRAGMA page_count").fetchone() == (0,):
+                # later it would want the write lock, and have no effect
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as exc:
             busy = exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
