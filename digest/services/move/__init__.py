@@ -6,4 +6,5 @@ exports   store → archive
 imports   archive → an empty store, also one of an older schema
 backup    SQLite's own copy of a store in use
 outputs   files that appear whole or not at all
+settle    after a backup came back: nothing is sent twice
 """
