@@ -8,18 +8,22 @@ moment is left to it.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from digest.daemon import steps
+from digest.daemon import seeing, steps
+from digest.daemon.pruning import LOOK_S, Pruning
 from digest.daemon.steps import Step
 from digest.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """Named steps, and the seconds from one beginning to the next under these settings."""
+    """Named steps, and the seconds from one beginning to the next under these settings; `waits` for
+    the first time too, until the other jobs have caught up.
+    """
 
     name: str
     every_s: Callable[[Settings], float]
     steps: tuple[tuple[str, Step], ...]
+    waits: bool = False
 
 
 def _tick(settings: Settings) -> float:
@@ -45,4 +49,11 @@ JOBS = (
         every_s=lambda settings: 60 * settings.bounces.every_minutes,
         steps=(("returns", steps.returning),),
     ),
+    Job(
+        name="alerts",
+        every_s=lambda _settings: seeing.LOOK_S,
+        steps=(("alerts", seeing.alerting),),
+        waits=True,
+    ),
+    Job(name="prune", every_s=lambda _settings: LOOK_S, steps=(("prune", Pruning()),)),
 )

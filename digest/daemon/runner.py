@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections import defaultdict
+from datetime import timedelta
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -14,6 +15,7 @@ from digest.daemon.jobs import JOBS, Job
 from digest.daemon.signals import LOOK_S, Told
 from digest.daemon.steps import Step
 from digest.errors import ConfigError, DigestError
+from digest.services import runs
 from digest.web.role import Web
 
 log = structlog.get_logger("digest.daemon")
@@ -81,14 +83,15 @@ class Daemon:
             os._exit(0)
 
     def _schedule(self, scheduler: BackgroundScheduler, job: Job) -> None:
+        every_s = job.every_s(self._app.settings)
         # no grace limit: a tick that comes late is as good as one in time; missed ones are one
         scheduler.add_job(
             self._do,
             "interval",
             args=(job,),
             id=job.name,
-            seconds=job.every_s(self._app.settings),
-            next_run_time=self._app.clock(),
+            seconds=every_s,
+            next_run_time=self._app.clock() + timedelta(seconds=every_s if job.waits else 0),
             coalesce=True,
             max_instances=1,
             misfire_grace_time=None,
@@ -115,20 +118,22 @@ class Daemon:
         self._stop.set()
 
     def _do(self, job: Job) -> None:
-        for name, step in job.steps:
-            running = self._running[name]
-            if running.acquire(blocking=False):
-                try:
-                    self._guarded(name, step)
-                finally:
-                    running.release()
+        with runs.run(job.name):
+            for name, step in job.steps:
+                running = self._running[name]
+                if running.acquire(blocking=False):
+                    try:
+                        self._guarded(name, step)
+                    finally:
+                        running.release()
 
     def _guarded(self, name: str, step: Step) -> None:
         """Run a step; what goes wrong in it is logged and does not end the daemon."""
         if self._stop.is_set():
             return
         try:
-            step(self._app, self._stop.is_set)
+            with runs.stage(name):
+                step(self._app, self._stop.is_set)
         except DigestError as exc:
             log.error(name, error=str(exc))  # noqa: TRY400  # a trace would say no more
         except Exception:  # a defect of ours in one step must not silence all later digests

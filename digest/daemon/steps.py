@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from digest.app import App
-from digest.services.collect import collect, due_sources
+from digest.services import runs
 from digest.services.pauses import resume_due
 from digest.services.signup import take_in
 
@@ -26,10 +26,9 @@ def intake(app: App, _stop: Stop) -> None:
         log.info("taken in", sign_ups=taken, resumed=resumed)
 
 
-def collecting(app: App, _stop: Stop) -> None:
-    """Ask the sources that are due."""
-    due = due_sources(app.engine, app.sources, app.clock())
-    for done in collect(app.engine, due, app.http, app.clock):
+def collecting(app: App, stop: Stop) -> None:
+    """Ask the sources that are due, unless another host does."""
+    for done in app.collect(stop=stop):
         level = log.warning if done.went_wrong else log.info
         level(
             "collected",
@@ -45,6 +44,7 @@ def collecting(app: App, _stop: Stop) -> None:
 def composing(app: App, stop: Stop) -> None:
     """Write the digests of who is due into the ledger."""
     summary = app.compose(stop=stop)
+    runs.composed(summary)
     if summary.due:
         log.info("composed", **summary.as_fields())
     for email, error in summary.failed:
@@ -54,6 +54,7 @@ def composing(app: App, stop: Stop) -> None:
 def delivering(app: App, stop: Stop) -> None:
     """Send what the ledger holds."""
     summary = app.deliver(stop=stop)
+    runs.delivered(summary)
     if summary.anything:
         log.info("delivered", **summary.as_fields())
     for email, problem in summary.problems:

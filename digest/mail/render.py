@@ -33,6 +33,7 @@ from digest.mail.templating import environment, is_own_design, is_own_entry
 from digest.mail.theme import Theme
 from digest.mail.views import (
     AccessView,
+    AlertView,
     ChangeAddressView,
     ConfirmView,
     DigestView,
@@ -268,6 +269,8 @@ def _kind(view: MailView) -> MailKind:
             return MailKind.ACCESS
         case ChangeAddressView():
             return MailKind.CHANGE_ADDRESS
+        case AlertView():
+            return MailKind.ALERT
 
 
 def _place(exc: BaseException) -> str | None:

@@ -7,6 +7,8 @@ from digest.mail.excerpts import Segment
 from digest.mail.fragments import RANK, VOTING
 from digest.mail.views import (
     AccessView,
+    AlarmView,
+    AlertView,
     ChangeAddressView,
     ConfirmView,
     DigestView,
@@ -104,4 +106,14 @@ def _within(frame: Frame) -> tuple[MailView, ...]:
         AccessView(frame=frame, paused=True),
         ChangeAddressView(frame=frame, change_url="https://example.com/c/t", valid_days=2),
         ChangeAddressView(frame=frame, change_url=None),
+        *_alerts(frame, at),
+    )
+
+
+def _alerts(frame: Frame, at: str) -> tuple[MailView, ...]:
+    full = AlarmView(text="the relay takes no mail", mend="run 'digest doctor'", since=at)
+    bare = AlarmView(text="a source is dead")
+    return (
+        AlertView(frame=frame, begun=(full, bare), again=(full,), over=(full,), host="h", at=at),
+        AlertView(frame=frame, over=(bare,), host="h", at=at),
     )

@@ -6,9 +6,10 @@ that was not checked.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
+from digest.domain.alerts import Alarm, News
 from digest.domain.digests import (
     Digest,
 )
@@ -21,6 +22,8 @@ from digest.mail.excerpts import plain, shortened
 from digest.mail.links import Site, safe_url
 
 IMPRINT_MOST = 300
+ALARM_MOST = 400
+SINCE_LEAST = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +138,31 @@ class ChangeAddressView:
     valid_days: int | None = None
 
 
-MailView = DigestView | ConfirmView | WelcomeView | AccessView | ChangeAddressView
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlarmView:
+    """One matter for the operator, what to do about it, and since when it is so."""
+
+    text: str
+    mend: str = ""
+    since: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertView:
+    """What the operator is told of: what has begun, what lasts, and what is over.
+
+    `host` and `at` say which host tells it and when.
+    """
+
+    frame: Frame
+    begun: tuple[AlarmView, ...] = ()
+    again: tuple[AlarmView, ...] = ()
+    over: tuple[AlarmView, ...] = ()
+    host: str
+    at: str
+
+
+MailView = DigestView | ConfirmView | WelcomeView | AccessView | ChangeAddressView | AlertView
 
 
 def frame_of(subscriber: Subscriber, identity: Identity, manage: Manage) -> Frame:
@@ -212,6 +239,40 @@ def change_address_view(
 ) -> ChangeAddressView:
     """The mail to a new address."""
     return ChangeAddressView(frame=frame, change_url=safe_url(change_url), valid_days=valid_days)
+
+
+def alert_view(
+    frame: Frame, told: News, began: Mapping[str, datetime], *, host: str, at: datetime
+) -> AlertView:
+    """The mail to the operator; `began` is when each alarm began, by its key."""
+
+    def alarm(one: Alarm) -> AlarmView:
+        began_at = began.get(one.key)
+        is_old = began_at is not None and at - began_at >= SINCE_LEAST
+        return _alarm_view(one.text, one.mend, began_at if is_old else None)
+
+    return AlertView(
+        frame=frame,
+        begun=tuple(map(alarm, told.begun)),
+        again=tuple(map(alarm, told.again)),
+        over=tuple(_alarm_view(one.text, "", one.began_at) for one in told.over),
+        host=shortened(plain(host), FACT_MOST),
+        at=instant_words(at),
+    )
+
+
+def _alarm_view(text: str, mend: str, began_at: datetime | None) -> AlarmView:
+    return AlarmView(
+        text=shortened(plain(text), ALARM_MOST),
+        mend=shortened(plain(mend), ALARM_MOST),
+        since=instant_words(began_at) if began_at else "",
+    )
+
+
+def instant_words(at: datetime) -> str:
+    """`Thursday 12 March, 08:05 UTC`."""
+    there = at.astimezone(UTC)
+    return f"{day_words(there.date(), year=False)}, {there:%H:%M} UTC"
 
 
 @lru_cache(maxsize=64)

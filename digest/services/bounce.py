@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from sqlmodel import Session
 
+from digest import observe
 from digest.domain.bounces import Stage, classify, status_of
 from digest.domain.deliveries import DeliveryId, address_mark
 from digest.domain.returns_policy import (
@@ -186,6 +187,7 @@ def act(session: Session, event: Event, *, keys: Keys, policy: Policy, now: date
     if not kept:
         return replace(told, outcome=Outcome.KNOWN, why="it was handled before")
     _carry_out(session, decision, whom, now, keys)
+    observe.RETURNS.add(1, event.kind.value, outcome.value)
     return replace(told, outcome=outcome, why=decision.why)
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from sqlmodel import Session
 
+from digest.domain.alerts import News
 from digest.domain.deliveries import DeliveryId, MailKind, marked_address
 from digest.domain.digests import Digest
 from digest.domain.editions import EditionId
@@ -71,6 +72,19 @@ class Outgoing:
     sender: str
     recipient: str
     content: Callable[[], bytes | DigestError]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """What the operator is to be told: the news, since when each alarm stands by its key, and which
+    host tells it when.
+    """
+
+    told: News
+    began: Mapping[str, datetime]
+    host: str
+    written_at: datetime
+    message_id: str
 
 
 class EnvelopeSenders(Protocol):
@@ -177,6 +191,25 @@ class Mailroom:
             rendered = replace(rendered, subject=subject_prefix + rendered.subject)
         letter = self._letter(order, rendered, manage)
         return Mail(rendered=rendered, content=message.compose(letter, self._signer))
+
+    def alert(self, to: str, notice: Notice) -> bytes:
+        """A mail to the operator: no subscriber's, and on no list. Raises as `mail` does."""
+        frame = views.frame_for_stranger(to, self._identity)
+        view = views.alert_view(
+            frame, notice.told, notice.began, host=notice.host, at=notice.written_at
+        )
+        rendered = self._renderer.render(view)
+        identity = self._identity
+        letter = message.Letter(
+            sender=message.Mailbox(address=identity.address, name=identity.name),
+            recipient=to,
+            subject=rendered.subject,
+            text=rendered.quoted_text,
+            html=rendered.quoted_html,
+            message_id=notice.message_id,
+            date=notice.written_at,
+        )
+        return message.compose(letter, self._signer)
 
     def _view(
         self, order: Order, papers: Mapping[PaperId, Paper], manage: views.Manage

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
+from digest import observe
 from digest.domain.deliveries import GIVE_UP_AFTER, State
 from digest.domain.limits import Limits
 from digest.domain.subscribers import SubscriberId
@@ -79,6 +80,7 @@ class Delivered:
     def count(self, state: State, recipient: str, said: str) -> None:
         """Count one message; what was not taken is told with the relay's words."""
         self.states[state] += 1
+        observe.DELIVERIES.add(1, state.value)
         if state is not State.SENT and len(self.problems) < PROBLEMS_MOST:
             self.problems.append((recipient, f"{state.value}: {said}"))
 
@@ -92,6 +94,8 @@ class Delivered:
     def add(self, other: "Delivered") -> None:
         """Count another process's run too."""
         self.states.update(other.states)
+        for state, count in other.states.items():
+            observe.DELIVERIES.add(count, state.value)
         self.relay_error = self.relay_error or other.relay_error
         self.waiting += other.waiting
         self.again_at = min(filter(None, (self.again_at, other.again_at)), default=None)
@@ -103,7 +107,7 @@ class Post:
     """What a run of the senders stands on: the ledger's store, the relay, the words, the clocks.
 
     `clock` says what is due, and may be another time; leases and limits go by `wall`, the time that
-    all senders share. `refused` draws the consequence of a refusal for good.
+    all senders share; `sync` sets it anew. `refused` draws the consequence of a refusal for good.
     """
 
     engine: Engine
@@ -111,5 +115,6 @@ class Post:
     mailroom: Mailroom
     clock: Callable[[], datetime]
     wall: Callable[[], datetime]
+    sync: Callable[[], object] = lambda: None
     jitter: Callable[[], float] = random.random
     refused: Refused = no_consequence

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from digest import observe
 from digest.domain.breaker import Breaker
 from digest.domain.limits import Limits
 from digest.store import allowances, relay
@@ -72,6 +73,7 @@ class Restraint:
         now = self.wall()
         if news := self.breaker.take_news(now):
             self.breaker.told(relay.settle(session, news, now, self.jitter()))
+            observe.PAUSES.add(news.opened)
 
     def leave(self) -> None:
         """Tell the rest, and free the seats."""

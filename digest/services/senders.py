@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
+from digest import observe
 from digest.domain.deliveries import DeliveryId, InDoubt, NotTried, Result, State
 from digest.errors import DigestError, RelayError, StoreError
 from digest.mail.transport import Connection, Relay
@@ -23,9 +24,11 @@ from digest.services.mailroom import Outgoing
 from digest.services.post import Delivered, DeliverOptions, Post
 from digest.services.recorder import Ask, Recorder
 from digest.services.restraint import Restraint
+from digest.store.clock import steady
 from digest.store.turns import Ended, Sender, Start
 
-RECORD_PAUSES_S = (0.5, 1.0, 2.0)
+RECORD_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # a server takes some seconds to start again
+PAUSED = "this process stood still for as long as its lease: what it held may be another's now"
 HELD_ELSEWHERE_S = 0.05  # another transaction holds the row: ask again after so long, and longer
 LOOK_S = 0.2  # how often one who waits looks whether the run has ended
 PATIENCE = timedelta(seconds=2)  # how long a message waits for its turn here, not in the store
@@ -284,10 +287,11 @@ class Senders:
                     previous = await self._recorded(previous)
                     if not await self._opened(connection):
                         break
+                until = self._claims.until
                 begun = await self._turn(previous, outgoing)
                 previous = None
                 if begun:
-                    previous = (outgoing, await self._result(connection, outgoing, content))
+                    previous = (outgoing, await self._result(connection, outgoing, content, until))
                 if self._queue.empty():
                     previous = await self._recorded(previous)
                 done = self._ended() or self._seat_is_lost()
@@ -313,10 +317,16 @@ class Senders:
         return True
 
     async def _result(
-        self, connection: Connection, outgoing: Outgoing, content: bytes | DigestError
+        self,
+        connection: Connection,
+        outgoing: Outgoing,
+        content: bytes | DigestError,
+        until: float,
     ) -> Result:
-        """Send one message; what to record of it."""
-        result = await attempt(connection, outgoing, content, self._ahead.make_one)
+        """Send one message, unless its lease ran out after it began; what to record of it."""
+        result: Result = NotTried(detail=PAUSED)
+        if steady() < until:
+            result = await attempt(connection, outgoing, content, self._ahead.make_one)
         if isinstance(result, NotTried):
             self.summary.relay_error = result.detail
         judged = self._jury.judged(outgoing, result)

@@ -14,6 +14,7 @@ from traceback import extract_tb
 import structlog
 from sqlalchemy import Engine
 
+from digest import observe
 from digest.domain.interest_lists import parse_interests
 from digest.domain.interests import Interest, distinct
 from digest.domain.subscribers import Preferences, address
@@ -172,6 +173,8 @@ def _all(
         left, after, singly = left + batch.left, batch.last, max(0, singly - 1)
         if not batch.full:
             break
+    for taken, count in counts.items():
+        observe.SIGN_UPS.add(count, taken.value)
     return TakenIn(counts=dict(counts), left=left)
 
 

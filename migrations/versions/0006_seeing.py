@@ -1,4 +1,4 @@
-"""What the operator sees: alarms that are told once, each failed try, and when a source last worked.
+"""What the operator sees: alarms told once, each failed try, when each source last worked.
 
 All of it is new, so that the program before goes on with this schema.
 """
@@ -13,7 +13,6 @@ branch_labels = None
 depends_on = None
 
 _HELD = sa.text("state = 'held'")
-_GOOD = "'papers', 'unchanged', 'quiet'"
 
 
 def upgrade() -> None:
@@ -49,7 +48,8 @@ def upgrade() -> None:
     op.add_column("sources", sa.Column("last_success_at", _instant(), nullable=True))
     op.execute(
         "UPDATE sources SET last_success_at = (SELECT max(fetched_at) FROM batches"
-        f" WHERE batches.source_id = sources.id AND batches.outcome IN ({_GOOD}))"
+        " WHERE batches.source_id = sources.id"
+        " AND batches.outcome IN ('papers', 'unchanged', 'quiet'))"
     )
 
 
