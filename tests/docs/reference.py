@@ -109,7 +109,7 @@ def _about(section: str) -> list[str]:
     if section == "sources":
         return [SOURCES]
     kind = Settings.model_fields[section].annotation if section else None
-    return [" ".join((kind.__doc__ or "").split())] if isinstance(kind, type) else []
+    return [_cell(" ".join((kind.__doc__ or "").split()))] if isinstance(kind, type) else []
 
 
 def _table(keys: list[Key]) -> list[str]:
@@ -146,7 +146,8 @@ def _shown(part: str) -> str:
     if part.startswith("'digest "):
         return f"`{part[1:-1]}`"
     if re.fullmatch(r"docs/[\w-]+\.md", part):
-        return f"[{part.removeprefix('docs/')}]({part.removeprefix('docs/')})"
+        name = part.removeprefix("docs/")
+        return f"[{name}]({name})" if (DOCS / name).exists() else part
     if part.startswith("`"):
         return part.replace("|", "\\|")
     return re.sub(r"([|*<])", r"\\\1", part)
