@@ -1,0 +1,98 @@
+"""Three workers on hosts of their own, and what happens to hosts."""
+
+import signal
+import sys
+import time
+
+import pytest
+
+from tests.faults.conftest import LEASE_S
+from tests.faults.village import CONNECTIONS, Village, settled
+
+pytestmark = [pytest.mark.slow, pytest.mark.postgres]
+LONGER_THAN_A_LEASE_S = LEASE_S * 1.5
+
+
+def _told(name: str, figures: object) -> None:
+    sys.stdout.write(f"\n{name}: {figures}\n")
+
+
+def test_without_a_fault_nobody_gets_anything_twice(place: Village) -> None:
+    place.start()
+    _told("no fault", settled(place, doubt_most=0))
+
+
+def test_worker_whose_cable_is_pulled_while_it_sends(place: Village) -> None:
+    place.start()
+    cut, *_ = place.workers
+    place.in_full_swing(cut)
+    cut.host.cut()
+    time.sleep(LONGER_THAN_A_LEASE_S)
+    cut.host.mend()
+    _told("cable pulled", settled(place, doubt_most=CONNECTIONS))
+
+
+def test_worker_whose_packets_are_dropped_while_it_sends(place: Village) -> None:
+    place.start()
+    cut, *_ = place.workers
+    place.in_full_swing(cut)
+    cut.host.swallow()
+    time.sleep(LONGER_THAN_A_LEASE_S)
+    cut.host.pass_on()
+    _told("packets dropped", settled(place, doubt_most=CONNECTIONS))
+
+
+def test_killed_worker(place: Village) -> None:
+    place.start()
+    killed, *_ = place.workers
+    place.in_full_swing(killed)
+    killed.process().kill()
+    _told("killed", settled(place, doubt_most=CONNECTIONS))
+
+
+def test_host_that_is_lost_for_good(place: Village) -> None:
+    place.start()
+    lost, *_ = place.workers
+    place.in_full_swing(lost)
+    lost.host.swallow()
+    lost.process().kill()
+    _told("host lost", settled(place, doubt_most=CONNECTIONS))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
+def test_restarted_postgresql(place: Village, how: signal.Signals) -> None:
+    place.start()
+    place.in_full_swing(*place.workers)
+    place.database.stop(how)
+    place.database.start()
+    most = CONNECTIONS * len(place.workers)
+    _told(f"PostgreSQL restarted by {how.name}", settled(place, doubt_most=most))
+
+
+def test_worker_that_is_stopped_past_its_lease(place: Village) -> None:
+    place.start()
+    paused, *_ = place.workers
+    place.in_full_swing(paused)
+    paused.process().tell(signal.SIGSTOP)
+    time.sleep(LONGER_THAN_A_LEASE_S)
+    before = {one.message_id for one in place.relay.taken()}
+    resumed_at = time.time()
+    paused.process().tell(signal.SIGCONT)
+    figures = settled(place, doubt_most=CONNECTIONS)
+    again = [
+        one
+        for one in place.relay.taken()
+        if one.at >= resumed_at and one.peer == paused.host.address and one.message_id in before
+    ]
+    assert len(again) <= CONNECTIONS
+    _told("stopped", figures)
+
+
+def test_killed_relay(place: Village) -> None:
+    place.start()
+    place.in_full_swing(*place.workers)
+    place.relay.kill()
+    time.sleep(1)
+    place.relay.start()
+    most = CONNECTIONS * len(place.workers)
+    _told("relay restarted", settled(place, doubt_most=most))
