@@ -15,7 +15,8 @@ from digest.domain.schedule import Schedule
 from digest.domain.subscribers import Preferences, SubscriberId
 from digest.services.subscribe import Keys
 from digest.settings import Loaded, Settings, with_secrets
-from digest.store.database import clock_ahead, open_engine
+from digest.store.clock import StoreClock
+from digest.store.database import open_engine
 from digest.store.version import is_usable
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from digest.mail.mailboxes import Mails
     from digest.mail.tokens import Tokens
     from digest.services.bounce import Means
-    from digest.services.collect import PlannedSource
+    from digest.services.collect import Collected, PlannedSource
     from digest.services.compose import Composed, Composer, Policy
     from digest.services.deliver import Delivered
     from digest.services.mailroom import Mailroom
@@ -57,7 +58,8 @@ class App:
     @cached_property
     def raw_engine(self) -> Engine:
         """The engine, whatever schema the store has; for `init` and `db`."""
-        return open_engine(self.loaded.store_url)
+        lease = timedelta(seconds=self.settings.delivery.lease_s)
+        return open_engine(self.loaded.store_url, lease)
 
     @cached_property
     def engine(self) -> Engine:
@@ -122,6 +124,24 @@ class App:
         http = self.settings.http
         contact = http.contact or self.settings.sender.address
         return HttpClient(contact=contact, deadline_s=http.deadline_s)
+
+    def wall(self) -> StoreClock:
+        """The clock that leases go by, the same on all hosts."""
+        return StoreClock(self.engine, _utc_now)
+
+    def collect(self, *, stop: Callable[[], bool] = lambda: False) -> "list[Collected]":
+        """Ask the sources that are due, unless another process does."""
+        from digest.services.collect import collect_due
+
+        return collect_due(
+            self.engine,
+            self.sources,
+            self.http,
+            self.clock,
+            owner=_owner(),
+            wall=self.wall(),
+            stop=stop,
+        )
 
     @cached_property
     def composer(self) -> "Composer":
@@ -236,9 +256,9 @@ class App:
         from digest.services.deliver import DeliverOptions, Post, deliver
 
         delivery = self.settings.delivery
-        ahead = clock_ahead(self.engine, _utc_now)
+        wall = self.wall()
         options = DeliverOptions(
-            owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+            owner=_owner(),
             lease=timedelta(seconds=delivery.lease_s),
             claim=delivery.claim,
             connections=self.settings.smtp.connections,
@@ -254,7 +274,8 @@ class App:
             relay=partial(parts.relay, self.loaded),
             mailroom=self.mailroom,
             clock=self.clock,
-            wall=lambda: _utc_now() + ahead,
+            wall=wall,
+            sync=wall.sync,
             refused=parts.refusals(self.settings, self.keys, self.clock),
         )
         return deliver(post, options, stop)
@@ -287,6 +308,11 @@ class App:
     @property
     def _secret(self) -> str:
         return self.secrets.secret_keys[0]
+
+
+def _owner() -> str:
+    """Names this run of this process: where it is, and no other like it."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def _utc_now() -> datetime:

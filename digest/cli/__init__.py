@@ -29,6 +29,7 @@ from digest.cli import (
     subscribers,
     suppressions,
     web,
+    worker,
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -77,6 +78,7 @@ app.add_typer(deliveries.deliveries, name="deliveries")
 app.add_typer(bounces.bounces, name="bounces")
 app.add_typer(suppressions.suppressions, name="suppressions")
 app.command("run")(daemon.run)
+app.command("worker")(worker.worker)
 app.command("web")(web.web)
 app.command("doctor")(doctor.doctor)
 app.command("stats")(deliveries.overall)

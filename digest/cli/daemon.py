@@ -6,8 +6,14 @@ from digest.cli.context import open_app
 def run() -> None:
     """Collect, compose and send, each subscriber at their own hour, until told to stop.
 
-    SIGTERM finishes the messages in flight first. Example: digest run
+    Serves the web pages too; 'digest worker' does the same without them. SIGTERM finishes the
+    messages in flight first. Example: digest run
     """
+    run_daemon(pages=True)
+
+
+def run_daemon(*, pages: bool) -> None:
+    """Run the daemon until it is told to stop."""
     from digest.daemon import Daemon
     from digest.errors import ConfigError, WeightsError
     from digest.logs import configure
@@ -17,6 +23,6 @@ def run() -> None:
     app.engine.dispose()  # a store that is not ours, or is not there, ends it here
     app.mailroom.check()
     try:
-        Daemon(app).run()
+        Daemon(app, pages=pages).run()
     except WeightsError as exc:  # no start in a loop would mend it: as wrong config
         raise ConfigError(str(exc)) from exc

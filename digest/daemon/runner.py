@@ -24,8 +24,10 @@ log = structlog.get_logger("digest.daemon")
 class Daemon:
     """Runs `JOBS` over an app."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, *, pages: bool = True) -> None:
+        """`pages` False leaves the web pages to other processes."""
         self._app = app
+        self._pages = pages
         self._stop = threading.Event()
         self._told = Told()
         self._running: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -143,7 +145,7 @@ class Daemon:
         """The pages; None where none are wanted, or where another process has the port: the mails
         of the day must not wait for that.
         """
-        if not self._app.settings.web.port:
+        if not (self._pages and self._app.settings.web.port):
             return None
         try:
             return Web(self._app, self.deliver)

@@ -29,6 +29,7 @@ def intake(app: App, _stop: Stop) -> None:
 def collecting(app: App, stop: Stop) -> None:
     """Ask the sources that are due, unless another host does."""
     for done in app.collect(stop=stop):
+        runs.fetched(done)
         level = log.warning if done.went_wrong else log.info
         level(
             "collected",

@@ -25,18 +25,28 @@ from digest.mail.transport import Connection
 from digest.services.mailroom import Outgoing
 from digest.services.post import Delivered
 from digest.services.recorder import Recorder
+from digest.store.clock import steady
+
+PAUSED = "this process stood still for as long as its lease: what it held may be another's now"
+
+Content = bytes | DigestError
+"""A message, or why it cannot be made."""
 
 
 async def attempt(
     connection: Connection,
     outgoing: Outgoing,
-    content: bytes | DigestError,
+    content: Content,
+    until: float,
     meanwhile: Callable[[], None],
 ) -> Result:
-    """Send one message; whatever happens is a result.
+    """Send one message, if its lease has not run out by the steady second `until`; whatever happens
+    is a result.
 
     `meanwhile` is called while the relay has it and has not answered.
     """
+    if steady() >= until:
+        return NotTried(detail=PAUSED)
     if isinstance(content, DigestError):  # this one message cannot be made; the others go on
         return Failed(code=0, reply=str(content))
     try:

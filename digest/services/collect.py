@@ -1,5 +1,6 @@
 """Collect: fetch the sources, merge their batches into the store, and say how each one fared."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 
 from digest.domain.papers import Batch, Outcome, Rejected
 from digest.errors import SourceError
+from digest.services.alone import Wall, alone
 from digest.sources.http import HttpClient
 from digest.sources.reader import SourceSpec, parse_bytes, read, read_file
 from digest.store import sources as memory
@@ -19,6 +21,7 @@ from digest.store.merge import merge_batch
 AT_ONCE = 4
 NAME_MOST = 80
 FAULT_RETRY = timedelta(minutes=15)
+PATIENCE = 60  # looks, one a second, at whether another process is done with collecting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +74,34 @@ def _is_due(planned: PlannedSource, known: memory.SourceMemory, now: datetime) -
     failed = known.last_outcome is Outcome.FAULT
     wait = min(planned.every, FAULT_RETRY) if failed else planned.every
     return now - known.last_fetch_at >= wait
+
+
+def collect_due(
+    engine: Engine,
+    planned: Sequence[PlannedSource],
+    http: HttpClient,
+    clock: Callable[[], datetime],
+    *,
+    owner: str,
+    wall: Wall,
+    each: Callable[[Collected], None] = lambda _done: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[Collected]:
+    """Collect the sources that are due, one process at a time: however many hosts there are, each
+    source is asked as often as if there were one.
+
+    While another process collects, wait for it, because composing comes next; but not for longer
+    than a minute.
+    """
+    for _ in range(PATIENCE):
+        if stop() or not due_sources(engine, planned, clock()):
+            break
+        with alone(engine, "collect", owner, wall) as ours:
+            if ours:
+                due = due_sources(engine, planned, clock())  # another may have asked just now
+                return collect(engine, due, http, clock, each=each)
+        time.sleep(1)
+    return []
 
 
 def collect(

@@ -16,7 +16,8 @@ from digest.store.ledger_read import days_with_rows
 class Plan:
     """What one subscriber gets: a skip of a date slept past, a date to compose for, what follows.
 
-    `replaces`: a skip that stands for that date makes room.
+    `replaces`: a skip that stands for that date makes room. `waits`: where another transaction
+    holds the subscriber, wait for it; who is due is left to whoever composes for them.
     """
 
     subscriber: Subscriber
@@ -24,6 +25,7 @@ class Plan:
     next_at: datetime
     late_on: date | None = None
     replaces: bool = False
+    waits: bool = True
 
 
 def due_plan(subscriber: Subscriber, now: datetime) -> Plan:
@@ -34,6 +36,7 @@ def due_plan(subscriber: Subscriber, now: datetime) -> Plan:
         late_on=dates.late_on,
         digest_on=dates.digest_on,
         next_at=dates.next_at,
+        waits=False,
     )
 
 
@@ -65,5 +68,7 @@ def still_true(session: Session, plans: Sequence[Plan]) -> list[Plan]:
 
     Who was erased, opted out or changed the schedule since is left to the next time.
     """
-    present = subscribers.by_ids(session, [plan.subscriber.id for plan in plans], lock=True)
+    ids = [plan.subscriber.id for plan in plans]
+    passing = not any(plan.waits for plan in plans)
+    present = subscribers.by_ids(session, ids, lock=True, passing=passing)
     return [plan for plan in plans if present.get(plan.subscriber.id) == plan.subscriber]

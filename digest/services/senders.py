@@ -13,10 +13,10 @@ from functools import partial
 
 from digest import observe
 from digest.domain.deliveries import DeliveryId, InDoubt, NotTried, Result, State
-from digest.errors import DigestError, RelayError, StoreError
+from digest.errors import RelayError, StoreError
 from digest.mail.transport import Connection, Relay
 from digest.services.ahead import Ahead
-from digest.services.attempts import Jury, attempt
+from digest.services.attempts import Content, Jury, attempt
 from digest.services.claims import Claims
 from digest.services.heartbeat import heartbeat
 from digest.services.line import Line
@@ -24,11 +24,9 @@ from digest.services.mailroom import Outgoing
 from digest.services.post import Delivered, DeliverOptions, Post
 from digest.services.recorder import Ask, Recorder
 from digest.services.restraint import Restraint
-from digest.store.clock import steady
 from digest.store.turns import Ended, Sender, Start
 
 RECORD_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # a server takes some seconds to start again
-PAUSED = "this process stood still for as long as its lease: what it held may be another's now"
 HELD_ELSEWHERE_S = 0.05  # another transaction holds the row: ask again after so long, and longer
 LOOK_S = 0.2  # how often one who waits looks whether the run has ended
 PATIENCE = timedelta(seconds=2)  # how long a message waits for its turn here, not in the store
@@ -317,16 +315,11 @@ class Senders:
         return True
 
     async def _result(
-        self,
-        connection: Connection,
-        outgoing: Outgoing,
-        content: bytes | DigestError,
-        until: float,
+        self, connection: Connection, outgoing: Outgoing, content: Content, until: float
     ) -> Result:
         """Send one message, unless its lease ran out after it began; what to record of it."""
-        result: Result = NotTried(detail=PAUSED)
-        if steady() < until:
-            result = await attempt(connection, outgoing, content, self._ahead.make_one)
+        with observe.TRY_SECONDS.timed():
+            result = await attempt(connection, outgoing, content, until, self._ahead.make_one)
         if isinstance(result, NotTried):
             self.summary.relay_error = result.detail
         judged = self._jury.judged(outgoing, result)

@@ -16,7 +16,7 @@ from sqlalchemy import CheckConstraint, Connection, Engine, delete, insert, insp
 from digest import resources
 from digest.errors import SchemaMismatch, StoreError
 from digest.store import tables
-from digest.store.database import store_errors
+from digest.store.database import patient, store_errors
 from digest.store.tables import SchemaSupportRow, metadata
 from digest.store.version import is_usable
 
@@ -164,6 +164,7 @@ def _migrating(engine: Engine) -> Iterator[Connection]:
     with store_errors(), engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             with connection.begin():
+                patient(connection)
                 lock = text("SELECT pg_advisory_xact_lock(:key)")
                 connection.execute(lock, {"key": _UPGRADE_LOCK})
                 yield connection

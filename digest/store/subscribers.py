@@ -179,10 +179,13 @@ def by_id(session: Session, subscriber_id: SubscriberId, *, lock: bool = False) 
 
 
 def by_ids(
-    session: Session, ids: Iterable[SubscriberId], *, lock: bool = False
+    session: Session, ids: Iterable[SubscriberId], *, lock: bool = False, passing: bool = False
 ) -> dict[SubscriberId, Subscriber]:
-    """The subscribers that are there, by id; `lock` holds the rows for a change."""
-    return _many(session, ids, _subscribers.c.id, lambda one: one.id, lock=lock)
+    """The subscribers that are there, by id; `lock` holds the rows for a change, `passing` over
+    those that another transaction holds.
+    """
+    column = _subscribers.c.id
+    return _many(session, ids, column, lambda one: one.id, lock=lock, passing=passing)
 
 
 def by_keys(session: Session, keys: Iterable[str], *, lock: bool = False) -> dict[str, Subscriber]:
@@ -280,11 +283,13 @@ def _many(
     key_of: Callable[[Subscriber], _K],
     *,
     lock: bool = False,
+    passing: bool = False,
 ) -> dict[_K, Subscriber]:
     found: list[Subscriber] = []
     for chunk in chunks(keys, CHUNK):
         query = select(_subscribers).where(column.in_(chunk)).order_by(_subscribers.c.id)
-        found += _with_interests(session, query.with_for_update() if lock else query)
+        held = query.with_for_update(skip_locked=passing) if lock else query
+        found += _with_interests(session, held)
     return {key_of(one): one for one in found}
 
 
