@@ -32,6 +32,7 @@ from digest.domain.alerts import (
     Standing,
 )
 from digest.errors import DigestError, InDoubtError, PermanentMailError
+from digest.mail.excerpts import plain, shortened
 from digest.mail.transport import Relay
 from digest.services.collect import PlannedSource
 from digest.services.mailroom import Mailroom, Notice
@@ -42,6 +43,7 @@ from digest.store.relay import relay_state
 
 # A host that died while it told is not waited for longer; a mail that failed is tried again then.
 LEASE = timedelta(minutes=15)
+NOTE_MOST = 160
 
 log = structlog.get_logger("digest.alerts")
 
@@ -132,7 +134,7 @@ def _sources(session: Session, planned: Sequence[PlannedSource]) -> tuple[Source
             name=name,
             good_at=good_at,
             outcome=one.last_outcome.value if one.last_outcome else "",
-            note=one.last_note,
+            note=shortened(plain(one.last_note), NOTE_MOST),
         )
         for name, one in known.items()
         if (good_at := one.last_success_at or first.get(name))

@@ -101,7 +101,7 @@ def first_asked(session: Session, names: Iterable[str]) -> dict[str, datetime]:
         .where(_sources.c.name.in_(list(names)))
         .group_by(_sources.c.name)
     )
-    return dict(session.execute(query).tuples())
+    return {str(name): at for name, at in session.execute(query)}
 
 
 def sign_ups_waiting(session: Session) -> int:
