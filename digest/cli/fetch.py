@@ -8,6 +8,7 @@ import typer
 
 from digest.cli.context import Day, Exit, Now, finish, open_app
 from digest.cli.output import DryRun, Json, Limit, emit_json, fail, instant, note, say, table
+from digest.domain.papers import SourceKind
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,17 +21,7 @@ sources = typer.Typer(
     help="Where papers come from.\n\nExample: digest sources check",
 )
 
-FORMATS = (
-    "page",
-    "jsonl",
-    "hf-json",
-    "feed",
-    "arxiv-api",
-    "arxiv-rss",
-    "huggingface",
-    "biorxiv",
-    "openreview",
-)
+FORMATS = (*(kind.value for kind in SourceKind), "hf-json")
 SHOWN_REJECTED = 20
 
 
@@ -142,7 +133,6 @@ def _specs(app: "App", names: list[str]) -> list["SourceSpec"]:
 
 
 def _spec_of(url: str, form: str) -> "SourceSpec":
-    from digest.domain.papers import SourceKind
     from digest.sources.reader import SourceSpec
 
     kind = SourceKind.HUGGINGFACE if form == "hf-json" else SourceKind(form)
