@@ -10,9 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, reset_tzpath
 
 from digest.errors import InvalidInput
+
+# Zones come from the pinned package `tzdata` alone: two hosts whose systems have other data would
+# disagree about when a digest is due.
+reset_tzpath(())
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 

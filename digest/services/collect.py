@@ -8,8 +8,10 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlmodel import Session
 
 from digest.domain.papers import Batch, Outcome, Rejected
+from digest.domain.rhythm import Asked, next_ask
 from digest.errors import SourceError
 from digest.services.alone import Wall, alone
 from digest.sources.http import HttpClient
@@ -20,7 +22,6 @@ from digest.store.merge import merge_batch
 
 AT_ONCE = 4
 NAME_MOST = 80
-FAULT_RETRY = timedelta(minutes=15)
 PATIENCE = 60  # looks, one a second, at whether another process is done with collecting
 
 
@@ -50,30 +51,31 @@ class Collected:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedSource:
-    """A source and how often it is to be asked."""
+    """A source and how often it is to be asked; `every` None: at the rhythm of its kind."""
 
     spec: SourceSpec
-    every: timedelta
+    every: timedelta | None = None
 
 
 def due_sources(
     engine: Engine, planned: Sequence[PlannedSource], now: datetime
 ) -> list[SourceSpec]:
-    """The sources whose last fetch is as old as their rhythm, in the order of the config.
-
-    One that could not be reached is asked again after 15 minutes, if its rhythm is longer.
-    """
+    """The sources that are to be asked again by now, in the order of the config."""
     with reading(engine) as session:
-        seen = {p.spec.name: memory.source_memory(session, p.spec.name) for p in planned}
-    return [p.spec for p in planned if _is_due(p, seen[p.spec.name], now)]
+        asked = {p.spec.name: _asked(session, p.spec.name) for p in planned}
+    return [
+        p.spec for p in planned if next_ask(p.spec.kind, asked[p.spec.name], now, p.every) <= now
+    ]
 
 
-def _is_due(planned: PlannedSource, known: memory.SourceMemory, now: datetime) -> bool:
-    if known.last_fetch_at is None or known.last_fetch_at > now:  # a clock that was ahead
-        return True
-    failed = known.last_outcome is Outcome.FAULT
-    wait = min(planned.every, FAULT_RETRY) if failed else planned.every
-    return now - known.last_fetch_at >= wait
+def _asked(session: Session, name: str) -> Asked:
+    known = memory.source_memory(session, name)
+    failed = known.last_outcome in memory.FAILURES
+    return Asked(
+        at=known.last_fetch_at,
+        papers_at=known.last_papers_at,
+        failures=memory.failures_in_row(session, name) if failed else 0,
+    )
 
 
 def collect_due(

@@ -104,9 +104,16 @@ class SourceSettings(Section):
     kind: SourceKind
     url: str = ""
     path: str = ""
-    every_minutes: int = Field(default=180, ge=5)
+    every_minutes: int = Field(default=0, ge=0, le=10_080)
 
     _checked = field_validator("url")(web_url)
+
+    @field_validator("every_minutes")
+    @classmethod
+    def _not_too_often(cls, value: int) -> int:
+        if 0 < value < 5:
+            raise ValueError("give at least 5, or 0 for the rhythm of its kind")
+        return value
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -125,7 +132,6 @@ def _default_sources() -> tuple[SourceSettings, ...]:
             name="arxiv",
             kind=SourceKind.ARXIV_RSS,
             url="https://rss.arxiv.org/atom/cs.AI+cs.CL+cs.CV+cs.LG",
-            every_minutes=360,
         ),
     )
 

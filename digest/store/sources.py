@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime
+from itertools import takewhile
 
 from sqlalchemy import RowMapping, insert, select, text, update
 from sqlmodel import Session
@@ -19,6 +20,10 @@ _CHANGING = text("(new > 0 OR changed_signals > 0)")
 _USABLE = (Outcome.PAPERS, Outcome.EMPTY, Outcome.QUIET)
 # What a source that lives says; one that is empty for days on which it could bring papers is dead.
 _GOOD = (Outcome.PAPERS, Outcome.UNCHANGED, Outcome.QUIET)
+
+
+FAILURES = (Outcome.BROKEN, Outcome.FAULT)
+_FAILURES_MOST = 10  # more make no difference
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +93,19 @@ def source_memory(session: Session, name: str) -> SourceMemory:
     """What the store remembers of the source; an empty memory where it was never asked."""
     found = session.execute(select(_sources).where(_sources.c.name == name)).mappings().first()
     return _memory(found) if found else SourceMemory(name=name)
+
+
+def failures_in_row(session: Session, name: str) -> int:
+    """How many of the source's last fetches failed one after the other; counts to 10."""
+    latest = (
+        select(_batches.c.outcome)
+        .join_from(_batches, _sources, _batches.c.source_id == _sources.c.id)
+        .where(_sources.c.name == name)
+        .order_by(_batches.c.id.desc())
+        .limit(_FAILURES_MOST)
+    )
+    outcomes = session.scalars(latest)
+    return sum(1 for _ in takewhile(lambda outcome: outcome in FAILURES, outcomes))
 
 
 def list_sources(session: Session) -> list[SourceMemory]:

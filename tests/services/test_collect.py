@@ -7,9 +7,12 @@ import pytest
 from sqlalchemy import Engine
 
 from digest.domain.papers import Outcome, SourceKind
+from digest.services.alone import alone
 from digest.services.collect import (
+    Collected,
     PlannedSource,
     collect,
+    collect_due,
     collect_file,
     due_sources,
     keep,
@@ -17,7 +20,8 @@ from digest.services.collect import (
 )
 from digest.sources.http import HttpClient
 from digest.sources.reader import SourceSpec
-from digest.store.database import reading
+from digest.store import leases
+from digest.store.database import reading, transaction
 from digest.store.papers import count_papers, recent_papers
 from tests.builders import NOON, a_batch, a_listing, attention
 
@@ -95,3 +99,49 @@ def test_source_is_asked_at_its_rhythm_and_sooner_after_a_fault(
     assert due_sources(engine, planned, NOON + timedelta(minutes=14)) == []
     assert due_sources(engine, planned, NOON + timedelta(minutes=15)) == [gone]
     assert due_sources(engine, planned, NOON + timedelta(hours=3)) == [good, gone]
+
+
+def test_source_that_fails_again_and_again_is_asked_less_and_less(
+    engine: Engine, tmp_path: Path
+) -> None:
+    planned = [PlannedSource(spec=_spec(tmp_path / "gone", "gone"))]
+    at = NOON
+    with HttpClient() as http:
+        for minutes in (15, 30, 60, 120, 180, 180):  # a feed's own rhythm is three hours
+            collect(engine, [planned[0].spec], http, lambda now=at: now)  # type: ignore[misc]
+            just_before = at + timedelta(minutes=minutes, seconds=-1)
+            assert due_sources(engine, planned, just_before) == []
+            at += timedelta(minutes=minutes)
+            assert due_sources(engine, planned, at) == [planned[0].spec]
+
+
+def test_while_another_process_collects_a_source_is_not_asked(
+    engine: Engine, papers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = [PlannedSource(spec=_spec(papers))]
+    waited: list[float] = []
+    monkeypatch.setattr("digest.services.collect.time.sleep", waited.append)
+    with HttpClient() as http:
+
+        def once(owner: str) -> list[Collected]:
+            return collect_due(
+                engine, planned, http, lambda: NOON, owner=owner, wall=lambda: NOON,
+                stop=lambda: len(waited) > 2,
+            )  # fmt: skip
+
+        with alone(engine, "collect", "the other", lambda: NOON) as ours:
+            assert ours
+            assert once("this one") == []
+        assert len(waited) == 3
+        waited.clear()
+        assert [done.new for done in once("this one")] == [2]
+        assert once("the other") == []
+
+
+def test_lease_of_a_host_that_died_passes_on_when_it_has_run_out(engine: Engine) -> None:
+    with transaction(engine) as session:
+        assert leases.take(session, "collect", "dead", NOON, timedelta(seconds=60))
+    for seconds, expected in ((59, False), (61, True)):
+        at = NOON + timedelta(seconds=seconds)
+        with alone(engine, "collect", "alive", lambda at=at: at) as ours:  # type: ignore[misc]
+            assert ours is expected
