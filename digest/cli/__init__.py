@@ -25,6 +25,7 @@ from digest.cli import (
     prune,
     rank,
     send,
+    stats,
     store,
     subscribers,
     suppressions,
@@ -81,7 +82,7 @@ app.command("run")(daemon.run)
 app.command("worker")(worker.worker)
 app.command("web")(web.web)
 app.command("doctor")(doctor.doctor)
-app.command("stats")(deliveries.overall)
+app.command("stats")(stats.overall)
 app.command("prune")(prune.prune)
 
 

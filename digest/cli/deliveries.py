@@ -1,5 +1,7 @@
-"""`digest deliveries` and `digest stats`: the ledger, and what it adds up to."""
+"""`digest deliveries`: the ledger, row by row, and the story of one mail."""
 
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +12,8 @@ from digest.domain.deliveries import MailKind, State
 
 if TYPE_CHECKING:
     from digest.domain.deliveries import Delivery
+    from digest.domain.story import Event
+    from digest.services.journal import Entry, Told
 
 deliveries = typer.Typer(
     no_args_is_help=True,
@@ -53,47 +57,27 @@ def list_(
 
 
 @deliveries.command("show")
-def show(number: Number, as_json: Json = False) -> None:
-    """One delivery, whole.
+def show(number: Number, as_json: Json = False, now: Now = None) -> None:
+    """The whole story of one mail: its papers, what happened in order, and what happens next.
 
     Example: digest deliveries show 17
     """
-    from digest.domain.digests import reason_sentence
     from digest.services.journal import Journal
 
-    entry = Journal(open_app().engine).entry(number)
-    item = _object(entry.delivery)
-    item["picks"] = [
-        {
-            "paper": pick.paper_id,
-            "title": title,
-            "score": round(pick.score, 4),
-            "relevance": round(pick.relevance, 4),
-            "trend": round(pick.trend, 4),
-            "reason": reason_sentence(pick.reason),
-        }
-        for pick, title in entry.picks
-    ]
-    item["came_back"] = [
-        {
-            "kind": one.kind.value,
-            "status": one.status,
-            "detail": one.detail,
-            "acted": one.acted,
-            "happened_at": instant(one.happened_at),
-        }
-        for one in entry.came_back
-    ]
+    app = open_app(now)
+    give_up = timedelta(hours=app.settings.delivery.give_up_hours)
+    told = Journal(app.engine).story(number, app.clock(), give_up)
     if as_json:
-        emit_json([item])
+        emit_json([_told_object(told)])
         return
-    told, returned = item.pop("picks"), item.pop("came_back")
-    fields([(name, value) for name, value in item.items() if name != "papers"])
-    fields(
-        ("came back", f"{one['happened_at']} {one['kind']}: {one['acted']} ({one['detail']})")
-        for one in returned
-    )
-    fields((f"pick {n}", f"{p['title']} — {p['reason']}") for n, p in enumerate(told, start=1))
+    found = told.entry.delivery
+    shown = ("kind", "email", "state", "reason", "attempts", "doubtful", "message_id")
+    item = _object(found)
+    fields([("delivery", found.id), *((name, item[name]) for name in shown if item[name])])
+    for line in _picks(told.entry):
+        say(line)
+    fields((instant(event.at) or "", _event_line(event)) for event in told.events)
+    fields([("next", _next_line(told))])
 
 
 @deliveries.command("retry")
@@ -141,40 +125,59 @@ def stats(as_json: Json = False) -> None:
     table(("state", "deliveries"), ((s.value, n) for s, n in found.items()), empty="no deliveries")
 
 
-def overall(
-    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many days.")] = 14,
-    as_json: Json = False,
-    now: Now = None,
-) -> None:
-    """Subscribers, papers and deliveries by day.
+def _picks(entry: "Entry") -> Iterator[str]:
+    from digest.domain.digests import reason_sentence
 
-    Example: digest stats --days 30
-    """
-    from digest.services.journal import Journal
+    for place, (pick, title) in enumerate(entry.picks, start=1):
+        yield f"{place:2}. {title or f'paper {pick.paper_id}, which is gone'}"
+        yield f"    {reason_sentence(pick.reason)} · score {pick.score:.2f}"
 
-    app = open_app(now)
-    journal = Journal(app.engine)
-    by_day, people = journal.days(app.clock(), days), journal.people()
-    shown = (State.SENT, State.SKIPPED, State.DEFERRED, State.FAILED)
-    if as_json:
-        emit_json(
-            {
-                "day": d.day,
-                "papers": d.papers,
-                "joined": d.joined,
-                "left": d.left,
-                "deliveries": {state.value: d.deliveries.get(state, 0) for state in State},
-            }
-            for d in by_day
-        )
-        return
-    say(" · ".join(f"{count} {status.value}" for status, count in people.items()))
-    rows = (
-        (d.day, d.papers, d.joined, d.left, *(d.deliveries.get(state, 0) for state in shown))
-        for d in by_day
-    )
-    columns = ("day", "papers", "joined", "left", *(state.value for state in shown))
-    table(columns, rows, empty="no days")
+
+def _event_line(event: "Event") -> str:
+    return f"{event.what}: {event.text}" if event.text else event.what
+
+
+def _next_line(told: "Told") -> str:
+    return f"{told.next}: {instant(told.next_at)}" if told.next_at else told.next
+
+
+def _told_object(told: "Told") -> dict[str, Any]:
+    from digest.domain.digests import reason_sentence
+
+    entry, known = told.entry, told.known
+    item = _object(entry.delivery)
+    item["picks"] = [
+        {
+            "paper": pick.paper_id,
+            "title": title,
+            "score": round(pick.score, 4),
+            "relevance": round(pick.relevance, 4),
+            "trend": round(pick.trend, 4),
+            "reason": reason_sentence(pick.reason),
+        }
+        for pick, title in entry.picks
+    ]
+    item["came_back"] = [
+        {
+            "kind": one.kind.value,
+            "status": one.status,
+            "detail": one.detail,
+            "acted": one.acted,
+            "happened_at": instant(one.happened_at),
+        }
+        for one in entry.came_back
+    ]
+    item |= {
+        "smtp_reply": known.reply,
+        "owner": known.owner,
+        "lease_until": instant(known.lease_until),
+        "story": [
+            {"at": instant(event.at), "what": event.what, "text": event.text}
+            for event in told.events
+        ],
+        "next": {"what": told.next, "at": instant(told.next_at)},
+    }
+    return item
 
 
 def _count(found: "Delivery") -> str:

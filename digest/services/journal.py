@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
+from sqlmodel import Session
 
 from digest.domain.deliveries import Delivery, DeliveryId, State
 from digest.domain.digests import Pick
+from digest.domain.story import Event, Known, story, what_next
 from digest.domain.subscribers import Status
-from digest.store import bounces, ledger_read, outbox
+from digest.store import bounces, ledger_read, outbox, stories
 from digest.store.bounces import Bounce
 from digest.store.contents import content_from_json, paper_ids
 from digest.store.database import reading, transaction
@@ -31,6 +33,19 @@ class Entry:
     came_back: tuple[Bounce, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """The story of one delivery: all that is known of it, what happened in order, and what happens
+    next, with the instant where one is known.
+    """
+
+    entry: Entry
+    known: Known
+    events: tuple[Event, ...]
+    next: str
+    next_at: datetime | None
+
+
 class Journal:
     """Reads the ledger of one store."""
 
@@ -45,11 +60,23 @@ class Journal:
     def entry(self, number: int) -> Entry:
         """One delivery, whole. Raises NotFound."""
         with reading(self._engine) as session:
-            found = ledger_read.delivery(session, DeliveryId(number))
-            day = found.digest_on
-            picks = content_from_json(found.picks, day).picks if day else ()
-            papers = papers_by_id(session, [pick.paper_id for pick in picks])
-            came_back = bounces.listed(session, delivery_id=found.id, limit=0)
+            return self._entry(session, number)
+
+    def story(self, number: int, now: datetime, give_up_after: timedelta) -> Told:
+        """One delivery with all that happened to it. Raises NotFound."""
+        with reading(self._engine) as session:
+            entry = self._entry(session, number)
+            ids = tuple(pick.paper_id for pick, _ in entry.picks)
+            known = stories.known(session, entry.delivery, ids, now)
+        told, at = what_next(known, now, give_up_after)
+        return Told(entry=entry, known=known, events=tuple(story(known)), next=told, next_at=at)
+
+    def _entry(self, session: Session, number: int) -> Entry:
+        found = ledger_read.delivery(session, DeliveryId(number))
+        day = found.digest_on
+        picks = content_from_json(found.picks, day).picks if day else ()
+        papers = papers_by_id(session, [pick.paper_id for pick in picks])
+        came_back = bounces.listed(session, delivery_id=found.id, limit=0)
         titled = (
             (pick, papers[pick.paper_id].title if pick.paper_id in papers else None)
             for pick in picks

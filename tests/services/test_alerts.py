@@ -123,8 +123,7 @@ def test_the_mail_is_a_whole_one_on_no_list_and_holds_no_control_character(engin
     mail = email.message_from_bytes(sink.received[0].content, policy=email.policy.default)
     text = mail.get_body(("plain",)).get_content()
     html = mail.get_body(("html",)).get_content()
-    for body in (text, html):
-        body = " ".join(body.split())
+    for body in (" ".join(part.split()) for part in (text, html)):
         assert "HTTP 503" in body
         assert "\x1b" not in body
         assert "digest sources check" in body
