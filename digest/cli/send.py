@@ -117,6 +117,7 @@ def preview(
 def _compose(app: "App", day: date | None, only: Only, dry_run: bool, as_json: bool) -> Exit:
     from digest.services.compose import Who
 
+    _warn_of_closed(app, day)
     outcomes: list[dict[str, Any]] = []
     with progress("composing") as step:
 
@@ -138,6 +139,17 @@ def _compose(app: "App", day: date | None, only: Only, dry_run: bool, as_json: b
     if not done.failed:
         return Exit.DONE
     return Exit.PARTLY if done.composed else Exit.FAILED
+
+
+def _warn_of_closed(app: "App", day: date | None) -> None:
+    from digest.domain.retention import closed_before
+
+    closed = closed_before(app.retention, app.clock())
+    if day and closed and day < closed:
+        note(
+            f"warning: what was sent for days before {closed} may be forgotten ([retention]"
+            f" deliveries_days): whoever had a digest of {day} may get another"
+        )
 
 
 def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...]) -> Exit:

@@ -98,11 +98,11 @@ class Policy:
 
 
 def closed_before(policy: Policy, now: datetime) -> date | None:
-    """The local dates before this one are closed: their rows may be gone, so that nothing would
-    tell that a digest was sent for them. None where the ledger is kept for ever.
+    """The first local date of which the ledger certainly still tells whether there was a digest:
+    rows of earlier ones may be gone. None where it is kept for ever.
     """
     before = policy.before(Kind.DELIVERIES, now)
-    return before.astimezone(UTC).date() + MARGIN_DAYS * DAY if before else None
+    return before.astimezone(UTC).date() if before else None
 
 
 def papers_at_once(total: int) -> int:

@@ -17,6 +17,7 @@ from digest.store.tables import (
     InterestRow,
     SubscriberInterestRow,
     SubscriberRow,
+    TryRow,
     table,
 )
 
@@ -26,6 +27,7 @@ _subscribers = table(SubscriberRow)
 _events = table(ConsentEventRow)
 _deliveries = table(DeliveryRow)
 _bounces = table(BounceRow)
+_tries = table(TryRow)
 _held = table(SubscriberInterestRow)
 _interests = table(InterestRow)
 
@@ -62,6 +64,8 @@ def _unconfirmed(cut: Cut) -> ColumnElement[bool]:
 
 def _forget(session: Session, ids: list[int]) -> None:
     """As an erase does, for many at once and in the same order: the person, then their mails."""
+    written = select(_deliveries.c.id).where(_deliveries.c.subscriber_id.in_(ids))
+    session.execute(delete(_tries).where(_tries.c.delivery_id.in_(written)))
     mails = update(_deliveries).where(_deliveries.c.subscriber_id.in_(ids))
     session.execute(mails.values(smtp_reply=""))
     session.execute(mails.where(_deliveries.c.state.not_in(_UNSAID)).values(reason=""))
