@@ -102,7 +102,8 @@ def free_pages(engine: Engine, most: int = 1_000) -> int:
         (before,) = connection.execute("PRAGMA freelist_count").fetchone()
         if mode != _INCREMENTAL or not before:
             return 0
-        connection.execute(f"PRAGMA incremental_vacuum({most})").fetchall()
+        # a page a step, and `execute` takes but one step of what has no columns
+        connection.executescript(f"PRAGMA incremental_vacuum({most})")
         (after,) = connection.execute("PRAGMA freelist_count").fetchone()
         return int(before - after)
 
