@@ -110,6 +110,7 @@ def changed_preferences(
     try:
         when: dict[str, Any] = {"timezone": tz, "hour": hour, "frequency": frequency}
         when["weekday"] = None if weekday is None else _weekday(weekday)
+        when["unknown"] = None if tz is None else ""
         chosen = {name: value for name, value in when.items() if value is not None}
         return replace(before, schedule=replace(before.schedule, **chosen), **given)
     except InvalidInput as exc:
@@ -126,7 +127,7 @@ def as_object(person: Subscriber) -> dict[str, Any]:
         "email": person.email,
         "status": person.status.value,
         **{name: [in_its_list(item) for item in items] for name, items in lists.items()},
-        "timezone": schedule.timezone,
+        "timezone": schedule.zone_name,
         "hour": schedule.hour,
         "frequency": schedule.frequency.value,
         "weekday": WEEKDAYS[schedule.weekday],

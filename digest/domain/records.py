@@ -194,7 +194,7 @@ def _record(lists: Mapping[str, Sequence[str]], said: Mapping[str, object]) -> R
 
 def _settings(wanted: Preferences) -> dict[str, Setting]:
     return {
-        "timezone": wanted.schedule.timezone,
+        "timezone": wanted.schedule.zone_name,
         "hour": wanted.schedule.hour,
         "frequency": wanted.schedule.frequency.value,
         "weekday": WEEKDAYS[wanted.schedule.weekday],

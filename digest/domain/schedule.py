@@ -5,7 +5,7 @@ rules, so an hour that daylight saving removes or repeats still gives exactly on
 date, and a date that a zone skips (Apia, 2011-12-30) gives none.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -31,12 +31,16 @@ class Frequency(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
-    """When a digest is wanted, in `timezone`: `hour` 0 to 23, `weekday` from Monday 0 to 6."""
+    """When a digest is wanted, in `timezone`: `hour` 0 to 23, `weekday` from Monday 0 to 6.
+
+    `unknown` is the zone that the store names and this host's data lacks; `timezone` is UTC then.
+    """
 
     timezone: str = "UTC"
     hour: int = 8
     frequency: Frequency = Frequency.DAILY
     weekday: int = 0
+    unknown: str = ""
 
     def __post_init__(self) -> None:
         zone(self.timezone)
@@ -44,6 +48,11 @@ class Schedule:
             raise InvalidInput(f"hour {self.hour}: give 0 to 23")
         if not 0 <= self.weekday <= 6:
             raise InvalidInput(f"weekday {self.weekday}: give monday to sunday")
+
+    @property
+    def zone_name(self) -> str:
+        """The zone as it was chosen, whether this host knows it or not."""
+        return self.unknown or self.timezone
 
 
 @cache
@@ -104,16 +113,21 @@ def next_after(schedule: Schedule, day: date) -> datetime:
     return next(instant for on, instant in _chosen_from(schedule, day) if on > day)
 
 
-def first_due(schedule: Schedule, now: datetime, *, has_row_today: bool) -> datetime:
+def first_due(
+    schedule: Schedule, now: datetime, *, has_row_today: bool, taken: Container[date] = ()
+) -> datetime:
     """When a subscriber who has just become active, or changed schedule, gets the next digest.
 
     That is the next chosen hour; where today's chosen hour has passed and today has no row in the
-    ledger yet, it is now (CONTRACT: "Due").
+    ledger yet, it is now (CONTRACT: "Due"). `taken` are later dates that have their rows already,
+    as after a move to the west.
     """
     today = local_date(schedule, now)
-    if has_row_today:
-        return next_after(schedule, today)
-    day, instant = next(_chosen_from(schedule, today))
+    day, instant = next(
+        (day, instant)
+        for day, instant in _chosen_from(schedule, today)
+        if day not in taken and not (has_row_today and day == today)
+    )
     return now if day == today and instant <= now else instant
 
 
@@ -121,8 +135,9 @@ def first_due(schedule: Schedule, now: datetime, *, has_row_today: bool) -> date
 class DueDates:
     """What a due subscriber gets at an instant.
 
-    `late_on` is the first date that was slept past (one skip row), None where none was; `digest_on`
-    is the date to compose for now, None where today is not due; `next_at` is what follows.
+    `late_on` is the first chosen date that was slept past (one skip row), None where none was;
+    `digest_on` is the date to compose for now, None where today is not due; `next_at` is what
+    follows.
     """
 
     late_on: date | None
@@ -133,18 +148,19 @@ class DueDates:
 def due_dates(schedule: Schedule, due_at: datetime, now: datetime) -> DueDates:
     """Resolve a subscriber whose `next_digest_at` is `due_at`, at `now` ≥ `due_at`.
 
-    Today's date is composed if its chosen hour has passed, however late; earlier chosen dates since
-    `due_at` are late.
+    Today's date is composed if it is chosen and its hour has passed, however late; earlier chosen
+    dates since `due_at` are late. What `due_at` was reckoned from may have changed since, as zones
+    do: the zone's present rules decide.
     """
     today = local_date(schedule, now)
     due_on = local_date(schedule, due_at)
-    instant = instant_on(schedule, today) if is_chosen(schedule, today) else None
-    # `due_at` itself may lie before today's hour: on joining, or after a change of schedule.
-    ready = due_on == today or (instant is not None and instant <= now)
-    if due_on > today:  # the zone moved west since: today's date is already behind the plan
+    if due_on > today:  # clocks went back over midnight: today's date is already behind the plan
         return DueDates(late_on=None, digest_on=None, next_at=next_after(schedule, today))
+    first, _ = next(_chosen_from(schedule, due_on))
+    instant = instant_on(schedule, today) if is_chosen(schedule, today) else None
+    ready = instant is not None and instant <= now
     return DueDates(
-        late_on=due_on if due_on < today else None,
+        late_on=first if first < today else None,
         digest_on=today if ready else None,
         next_at=next_after(schedule, today if ready else today - timedelta(days=1)),
     )

@@ -26,7 +26,14 @@ from digest.errors import NotFound, Refused, StoreError
 from digest.ranking.personal import PersonalRanker, Votes
 from digest.services.feedback import votes_of
 from digest.services.knowledge import Knowledge
-from digest.services.plans import Plan, dated_plans, due_plan, still_true
+from digest.services.plans import (
+    Plan,
+    date_anew,
+    dated_plans,
+    due_plan,
+    still_true,
+    unknown_zones,
+)
 from digest.store import editions, outbox, subscribers
 from digest.store.database import reading, transaction
 from digest.store.ledger_read import has_row, sent_before
@@ -141,6 +148,8 @@ class Composer:
         """
         done = Composed()
         pool: _Pool | None = None
+        if who == Who() and not dry_run:
+            date_anew(self._engine, now)
         for plans in self._plans(who, now, done):
             if stop():
                 break
@@ -276,10 +285,11 @@ class Composer:
         sent = sent_before(session, ids, pool.edition.opens_at)
         gone = _merged_away(session, pool.ranker.papers)
         barred = {number: sent.get(number, set()) | gone for number in ids}
-        votes, unreadable = _votes(session, ids)
-        sound = [plan for plan in plans if plan.subscriber.id not in unreadable]
+        votes, unsound = _votes(session, ids)
+        unsound |= unknown_zones(plans)
+        sound = [plan for plan in plans if plan.subscriber.id not in unsound]
         digests, faults = _digests(sound, pool.ranker, barred, votes, now)
-        faults |= unreadable
+        faults |= unsound
         outcomes: list[tuple[Plan, outbox.Outcome]] = []
         settled: list[tuple[SubscriberId, datetime]] = []
         for plan in plans:

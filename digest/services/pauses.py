@@ -7,13 +7,13 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.domain.schedule import begin_of, first_due, local_date
+from digest.domain.schedule import begin_of, local_date
 from digest.domain.subscribers import Channel, ConsentEvent, Subscriber
 from digest.errors import InvalidInput
+from digest.services.plans import first_instants
 from digest.store import evidence, pauses
 from digest.store.database import reading, transaction
 from digest.store.evidence import Evidence
-from digest.store.ledger_read import days_with_rows
 
 PAUSE_MOST = timedelta(days=366)
 
@@ -47,17 +47,8 @@ def resume_due(engine: Engine, now: datetime) -> int:
 
 def _go_on(session: Session, people: Sequence[Subscriber], now: datetime) -> None:
     """Make subscribers active whose pauses, which they dated themselves, are over."""
-    todays = {one.id: local_date(one.preferences.schedule, now) for one in people}
-    written = days_with_rows(session, todays.items())
-    instants = [
-        (
-            one.id,
-            first_due(
-                one.preferences.schedule, now, has_row_today=(one.id, todays[one.id]) in written
-            ),
-        )
-        for one in people
-    ]
+    chosen = [(one.id, one.preferences.schedule) for one in people]
+    instants = first_instants(session, chosen, now).items()
     pauses.go_on(session, instants, now)
     event, channel = ConsentEvent.RESUMED, Channel.LINK
     detail = json.dumps({"because": "the date they paused until has come"})

@@ -1,15 +1,22 @@
 """Plans: what composing is to do for each subscriber, before it is done."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.domain.schedule import due_dates, first_due, is_chosen, local_date
-from digest.domain.subscribers import Subscriber
+from digest.domain.schedule import Schedule, due_dates, first_due, is_chosen, local_date
+from digest.domain.subscribers import Subscriber, SubscriberId
 from digest.store import subscribers
+from digest.store.database import reading, transaction
 from digest.store.ledger_read import days_with_rows
+
+# whoever is dated farther ahead was dated by a clock that was wrong: a week, a move, and some
+FARTHEST = timedelta(days=14)
+MOVES = 2  # the dates that a move to the west can leave ahead of today, and one more
+CHUNK = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,3 +79,52 @@ def still_true(session: Session, plans: Sequence[Plan]) -> list[Plan]:
     passing = not any(plan.waits for plan in plans)
     present = subscribers.by_ids(session, ids, lock=True, passing=passing)
     return [plan for plan in plans if present.get(plan.subscriber.id) == plan.subscriber]
+
+
+def unknown_zones(plans: Sequence[Plan]) -> dict[SubscriberId, str]:
+    """Those whose zone this host does not know, and what to do: it is left to a host that knows it,
+    for in any other zone both the hour and the date would be wrong.
+    """
+    return {
+        plan.subscriber.id: f"time zone {name!r} is unknown to this host: bring its zone data up "
+        "to date (pip install -U tzdata), or choose another by `digest subscribers edit --tz`"
+        for plan in plans
+        if (name := plan.subscriber.preferences.schedule.unknown)
+    }
+
+
+def first_instants(
+    session: Session, schedules: Iterable[tuple[SubscriberId, Schedule]], now: datetime
+) -> dict[SubscriberId, datetime]:
+    """When those get their next digest who become active or change schedule at `now`: on the first
+    date of the new schedule that has no row yet.
+    """
+    chosen = dict(schedules)
+    todays = {number: local_date(schedule, now) for number, schedule in chosen.items()}
+    days = [(who, day + timedelta(n)) for who, day in todays.items() for n in range(MOVES + 1)]
+    taken: dict[SubscriberId, set[date]] = {who: set() for who in chosen}
+    for who, day in days_with_rows(session, days):
+        taken[who].add(day)
+    return {
+        who: first_due(schedule, now, has_row_today=todays[who] in taken[who], taken=taken[who])
+        for who, schedule in chosen.items()
+    }
+
+
+def date_anew(engine: Engine, now: datetime) -> int:
+    """Bring those back who were dated by a clock that was far ahead; how many they were.
+
+    They would get nothing until that instant comes, which may be years.
+    """
+    latest, anew = now + FARTHEST, 0
+    with reading(engine) as session:
+        if not subscribers.any_dated_after(session, latest):
+            return 0
+    while True:
+        with transaction(engine) as session:
+            people = subscribers.dated_after(session, latest, limit=CHUNK)
+            chosen = [(one.id, one.preferences.schedule) for one in people]
+            subscribers.set_next(session, first_instants(session, chosen, now).items())
+        if not people:
+            return anew
+        anew += len(people)

@@ -15,7 +15,7 @@ from sqlmodel import Session
 from digest.domain.deliveries import Cancelled, MailKind, message_id
 from digest.domain.interests import Interest, distinct
 from digest.domain.joining import Answer, Standing, answer, standing
-from digest.domain.schedule import Schedule, begin_of, first_due, local_date
+from digest.domain.schedule import Schedule, begin_of, local_date
 from digest.domain.subscribers import (
     Channel,
     ConsentEvent,
@@ -31,6 +31,7 @@ from digest.domain.subscribers import (
 from digest.errors import InvalidInput, Refused
 from digest.services.pauses import end_of_pause
 from digest.services.pauses import resume_due as resume_due  # noqa: PLC0414  # a step like these
+from digest.services.plans import first_instants
 from digest.store import (
     address_changes,
     asked_mails,
@@ -42,7 +43,6 @@ from digest.store import (
     suppressions,
 )
 from digest.store.database import leave_no_trace
-from digest.store.ledger_read import has_row
 from digest.store.outbox import Letter
 from digest.store.subscribers import NewSubscriber
 
@@ -371,8 +371,7 @@ def _refused(person: Subscriber) -> Refused:
 def _first(
     session: Session, subscriber_id: SubscriberId, schedule: Schedule, now: datetime
 ) -> datetime:
-    today = has_row(session, subscriber_id, local_date(schedule, now))
-    return first_due(schedule, now, has_row_today=today)
+    return first_instants(session, [(subscriber_id, schedule)], now)[subscriber_id]
 
 
 def _activated(

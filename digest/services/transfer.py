@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import BinaryIO
 
 from sqlalchemy import Engine
@@ -18,7 +18,7 @@ from sqlmodel import Session
 from digest.domain import records
 from digest.domain.deliveries import Cancelled, MailKind
 from digest.domain.records import Record
-from digest.domain.schedule import first_due, local_date
+from digest.domain.schedule import first_due
 from digest.domain.subscribers import (
     Channel,
     ConsentEvent,
@@ -30,11 +30,11 @@ from digest.domain.subscribers import (
     address_key,
 )
 from digest.errors import InvalidInput, Refused
+from digest.services.plans import first_instants
 from digest.services.rowfiles import Format, ImportSummary, Row, csv_line, read_rows
 from digest.services.subscribe import Keys, queue_mail
 from digest.store import outbox, subscribers, suppressions
 from digest.store.database import reading, transaction
-from digest.store.ledger_read import days_with_rows
 from digest.store.papers import chunks
 from digest.store.subscribers import NewSubscriber
 
@@ -203,18 +203,21 @@ def _date(session: Session, plan: _Plan, now: datetime) -> None:
         if new.status is Status.ACTIVE:
             instant = first_due(new.preferences.schedule, now, has_row_today=False)
             plan.added[index] = replace(new, next_digest_at=instant)
-    todays: dict[SubscriberId, date] = {
-        after.id: local_date(after.preferences.schedule, now) for _, after in plan.changed
-    }
-    written = days_with_rows(session, todays.items())
+    anew = [
+        (after.id, after.preferences.schedule)
+        for before, after in plan.changed
+        if after.status is Status.ACTIVE
+        and (
+            before.status is not Status.ACTIVE
+            or after.preferences.schedule != before.preferences.schedule
+        )
+    ]
+    instants = first_instants(session, anew, now)
     for index, (before, after) in enumerate(plan.changed):
-        same = before.preferences.schedule == after.preferences.schedule
         if after.status is not Status.ACTIVE:
             plan.changed[index] = (before, replace(after, next_digest_at=None))
-        elif before.status is not Status.ACTIVE or not same:
-            today = (after.id, todays[after.id]) in written
-            instant = first_due(after.preferences.schedule, now, has_row_today=today)
-            plan.changed[index] = (before, replace(after, next_digest_at=instant))
+        elif after.id in instants:
+            plan.changed[index] = (before, replace(after, next_digest_at=instants[after.id]))
 
 
 def _apply(session: Session, plan: _Plan, now: datetime, keys: Keys) -> None:

@@ -211,6 +211,22 @@ def due(
     return _with_interests(session, query.order_by(_subscribers.c.id).limit(limit))
 
 
+def dated_after(session: Session, instant: datetime, *, limit: int = CHUNK) -> list[Subscriber]:
+    """Some of the active subscribers whose next digest is later than that, held for a change; those
+    whom another transaction holds are left.
+    """
+    query = select(_subscribers.c.id).where(_ACTIVE, _subscribers.c.next_digest_at > instant)
+    chosen = query.order_by(_subscribers.c.next_digest_at).limit(limit)
+    ids = session.scalars(chosen.with_for_update(key_share=True, skip_locked=True)).all()
+    return list(by_ids(session, [SubscriberId(number) for number in ids]).values())
+
+
+def any_dated_after(session: Session, instant: datetime) -> bool:
+    """Whether there is any such subscriber."""
+    query = select(_subscribers.c.id).where(_ACTIVE, _subscribers.c.next_digest_at > instant)
+    return session.execute(query.limit(1)).first() is not None
+
+
 def listed(
     session: Session,
     *,
@@ -302,15 +318,22 @@ def _with_interests(session: Session, query: Select[Any]) -> list[Subscriber]:
     return [_subscriber(row, held.get(SubscriberId(row["id"]), ())) for row in rows]
 
 
-def _known_zone(name: str) -> str:
-    """The zone, or UTC where this host's data has none of that name: one row that another host
-    wrote must not stop the rest.
+def _schedule(row: RowMapping) -> Schedule:
+    """The schedule; in UTC where this host's data has no such zone: one row that another host wrote
+    must not stop the rest.
     """
+    name, unknown = row["timezone"], ""
     try:
         zone(name)
     except InvalidInput:
-        return "UTC"
-    return name
+        name, unknown = "UTC", name
+    return Schedule(
+        timezone=name,
+        hour=row["hour"],
+        frequency=Frequency(row["frequency"]),
+        weekday=row["weekday"],
+        unknown=unknown,
+    )
 
 
 def _subscriber(row: RowMapping, interests: tuple[Interest, ...]) -> Subscriber:
@@ -320,12 +343,7 @@ def _subscriber(row: RowMapping, interests: tuple[Interest, ...]) -> Subscriber:
         status=Status(row["status"]),
         interests=interests,
         preferences=Preferences(
-            schedule=Schedule(
-                timezone=_known_zone(row["timezone"]),
-                hour=row["hour"],
-                frequency=Frequency(row["frequency"]),
-                weekday=row["weekday"],
-            ),
+            schedule=_schedule(row),
             max_papers=row["max_papers"],
             threshold=row["threshold"],
             empty_day=EmptyDay(row["empty_day"]),
@@ -346,7 +364,7 @@ def _columns(one: Subscriber | NewSubscriber) -> dict[str, Any]:
     wanted = one.preferences
     return {
         "status": one.status.value,
-        "timezone": wanted.schedule.timezone,
+        "timezone": wanted.schedule.zone_name,
         "hour": wanted.schedule.hour,
         "frequency": wanted.schedule.frequency.value,
         "weekday": wanted.schedule.weekday,

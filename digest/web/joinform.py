@@ -116,7 +116,7 @@ def _schedule(fields: Typed, usual: Schedule, wrong: dict[str, str]) -> Schedule
     schedule = usual
     try:
         zone(fields.timezone)
-        schedule = replace(schedule, timezone=fields.timezone)
+        schedule = replace(schedule, timezone=fields.timezone, unknown="")
     except InvalidInput:
         wrong["timezone"] = "This time zone is unknown: please choose one from the list."
     hour = int(fields.hour) if fields.hour in HOURS else None

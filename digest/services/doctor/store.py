@@ -137,7 +137,7 @@ def _zones(facts: StoreFacts) -> Iterator[Finding]:
         return
     strange = [name for name in names if not _is_known(name)]
     if strange:
-        text = f"unknown here, taken as UTC: {', '.join(strange[:ZONES_SHOWN])}"
+        text = f"unknown here, so who chose them gets no digest: {', '.join(strange[:ZONES_SHOWN])}"
         mend = "bring the zone data up to date: pip install -U tzdata"
         yield fail(Area.ZONES, "subscribers", text, mend)
         return
