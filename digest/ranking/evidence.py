@@ -300,10 +300,12 @@ def _runs(columns: Sequence[Column]) -> list[int]:
     """The positions at which the words stand one after the other."""
     if not all(columns):
         return []
-    rest = [frozenset(column) for column in columns[1:]]
-    return [
-        at for at in columns[0] if all(at + n in column for n, column in enumerate(rest, start=1))
-    ]
+    starts = list(columns[0])
+    for n, column in enumerate(columns[1:], start=1):
+        starts = [at for at in starts if at + n in column]  # of a few places: a set takes longer
+        if not starts:
+            break
+    return starts
 
 
 def _whole(page: Page, phrase: Phrase, by_form: Sequence[Column]) -> list[int]:
@@ -334,7 +336,9 @@ def _by_stem(page: Page, phrase: Phrase) -> list[Column]:
 
 def _places(places: Mapping[str, Column], names: Names) -> Column:
     found = [places[name] for name in names if name in places]
-    return found[0] if len(found) == 1 else sorted({at for column in found for at in column})
+    if len(found) > 1:
+        return sorted({at for column in found for at in column})
+    return found[0] if found else ()
 
 
 def _has_stem(word: str, form: str) -> bool:
