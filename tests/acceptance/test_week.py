@@ -33,14 +33,14 @@ WEEKS = (
 )
 
 
-def _few(start: datetime) -> list[Reader]:
-    """Two in each zone, at hours which come together, so that few ticks have something to do."""
+def _few() -> list[Reader]:
+    """Two in each zone, all at about 1:00 UTC, so that few ticks have something to do."""
     found = []
     for place, zone in enumerate(ZONES):
-        for n, utc in enumerate((1, 13)):
-            hour = (start + utc * HOUR).astimezone(ZoneInfo(zone)).hour
-            often = FREQUENCIES[n * place % 3]
-            found.append(Reader(f"{_name(zone)}{n}", zone, hour, often, (place + n) % 7))
+        hour = (BERLIN_FORWARD + HOUR).astimezone(ZoneInfo(zone)).hour
+        found.append(Reader(f"{_name(zone)}0", zone, hour))
+        often = FREQUENCIES[1 + place % 2]
+        found.append(Reader(f"{_name(zone)}1", zone, hour, often, place % 7))
     return found
 
 
@@ -92,7 +92,7 @@ def _judge(town: Town) -> None:
 def test_week_of_three_daemons_and_nine_zones_brings_one_digest_per_local_date(
     desk: Desk, sink: Sink
 ) -> None:
-    town = Town(desk, sink, _few(BERLIN_FORWARD), BERLIN_FORWARD)
+    town = Town(desk, sink, _few(), BERLIN_FORWARD)
     _, bert, carl = town.hosts
     town.run(town.start + 2 * DAY + HOUR, at_once=1)
     town.crash(bert)
