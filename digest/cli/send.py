@@ -1,5 +1,7 @@
 """`digest compose`, `deliver`, `send` and `preview`: from the edition to the relay."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,8 +79,9 @@ def send(
     app = open_app(now, dry_run=dry_run)
     if not dry_run:
         app.mailroom.check()  # before the ledger holds what cannot be put into words
-    composed = _compose(app, day, only, dry_run, as_json=False)
-    delivered = Exit.DONE if dry_run else _deliver(limit, processes, now, tuple(only or ()))
+    with _summed_up(app, dry_run):
+        composed = _compose(app, day, only, dry_run, as_json=False)
+        delivered = Exit.DONE if dry_run else _deliver(limit, processes, now, tuple(only or ()))
     finish(composed if delivered is Exit.DONE else delivered)
 
 
@@ -114,7 +117,22 @@ def preview(
             say(str(path))
 
 
+@contextmanager
+def _summed_up(app: "App", dry_run: bool) -> Iterator[None]:
+    """One line of the log beside what is said, for those who collect such lines."""
+    from digest.logs import configure
+    from digest.services import runs
+
+    if dry_run:
+        yield
+        return
+    configure(app.settings.log.level, app.settings.log.format)
+    with runs.run("send"):
+        yield
+
+
 def _compose(app: "App", day: date | None, only: Only, dry_run: bool, as_json: bool) -> Exit:
+    from digest.services import runs
     from digest.services.compose import Who
 
     _warn_of_closed(app, day)
@@ -128,6 +146,8 @@ def _compose(app: "App", day: date | None, only: Only, dry_run: bool, as_json: b
 
         who = Who(digest_on=day, only=tuple(only or ()))
         done = app.composer.compose(who, app.clock(), dry_run=dry_run, each=each)
+    if not dry_run:
+        runs.composed(done)
     if as_json:
         emit_json(outcomes)
     else:
@@ -154,6 +174,7 @@ def _warn_of_closed(app: "App", day: date | None) -> None:
 
 def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...]) -> Exit:
     from digest.processes import deliver_with
+    from digest.services import runs
     from digest.services.roster import ids_of
 
     app = open_app(now)
@@ -166,6 +187,7 @@ def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...])
             done = app.deliver(limit=limit, only=people, insist=True)
         else:
             done = deliver_with(app, processes, limit, now)
+    runs.delivered(done)
     say(_delivered_line(done))
     if done.again_at:
         note(f"the limits let {done.waiting} wait, the first until {done.again_at:%H:%M:%S} UTC")
