@@ -48,7 +48,7 @@ def _add(engine: Engine, email: str, **schedule: Any) -> None:
 
 def _sql(engine: Engine, statement: str, **values: object) -> None:
     with transaction(engine) as session:
-        session.execute(text(statement), values)  # type: ignore[call-overload]
+        session.execute(text(statement), values)
 
 
 def _move(engine: Engine, email: str, now: datetime, **schedule: Any) -> Subscriber:
@@ -129,8 +129,7 @@ def test_clock_that_was_far_ahead_silences_nobody(town: Engine, ahead: timedelta
     assert _ada(town).next_digest_at == NOON + 2 * DAY - timedelta(hours=4)
     for days in range(1, 4):
         _compose(town, NOON + days * DAY)
-    assert _dates(town, State.SKIPPED) == [TODAY + DAY]
-    assert set(_dates(town)) >= {TODAY, TODAY + 2 * DAY, TODAY + 3 * DAY}
+    assert _dates(town) == [TODAY, TODAY + 2 * DAY, TODAY + 3 * DAY]
 
 
 def test_weekly_reader_is_dated_no_farther_than_believed(town: Engine) -> None:
