@@ -39,7 +39,9 @@ class App:
     """Everything the commands and the daemon stand on, made, and imported, when first asked for:
     a command that adds a subscriber need not wait for the ranker's libraries.
 
-    `clock` gives the present UTC instant; tests and `--now` put another in its place.
+    `clock` gives the present UTC instant; tests and `--now` put another in its place. Where it is
+    `present`, what is due goes by the store's clock, so that a host whose own is wrong neither
+    sends early nor stands still.
     """
 
     def __init__(
@@ -127,7 +129,7 @@ class App:
 
     def wall(self) -> StoreClock:
         """The clock that leases go by, the same on all hosts."""
-        return StoreClock(self.engine, _utc_now)
+        return StoreClock(self.engine, present)
 
     def collect(self, *, stop: Callable[[], bool] = lambda: False) -> "list[Collected]":
         """Ask the sources that are due, unless another process does."""
@@ -221,7 +223,8 @@ class App:
         """Digests of who is due into the ledger."""
         from digest.services.compose import Who
 
-        return self.composer.compose(Who(), self.clock(), stop=stop)
+        clock = self.wall() if self.clock is present else self.clock
+        return self.composer.compose(Who(), clock(), stop=stop)
 
     @property
     def retention(self) -> "Retention":
@@ -273,7 +276,7 @@ class App:
             engine=self.engine,
             relay=partial(parts.relay, self.loaded),
             mailroom=self.mailroom,
-            clock=self.clock,
+            clock=wall if self.clock is present else self.clock,
             wall=wall,
             sync=wall.sync,
             refused=parts.refusals(self.settings, self.keys, self.clock),
@@ -315,5 +318,6 @@ def _owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
-def _utc_now() -> datetime:
+def present() -> datetime:
+    """The present instant by this host's clock, in UTC."""
     return datetime.now(UTC)

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.context import BaseContext
 
-from digest.app import App
+from digest.app import App, present
 from digest.errors import DigestError
 from digest.services.deliver import Delivered
 from digest.services.mailroom import Mailroom
@@ -78,7 +78,7 @@ def _together(runs: Sequence[Delivered]) -> Delivered:
 
 def _deliver(loaded: Loaded, now: datetime | None, limit: int | None) -> Delivered:
     with _busy:
-        app = App(loaded, lambda: now or datetime.now(UTC))
+        app = App(loaded, (lambda: now) if now else present)
         if _shared:
             app.mailroom = _shared[0]
         return app.deliver(limit=limit, insist=True, stop=_orphaned.is_set)

@@ -43,13 +43,13 @@ def config_path() -> Path | None:
 
 def open_app(now: datetime | None = None, *, dry_run: bool = False) -> "App":
     """The app over the settings in force; `now` replaces its clock."""
-    from digest.app import App
+    from digest.app import App, present
     from digest.settings import load
 
     loaded = load(config_path())
     for warning in loaded.warnings:
         note(f"warning: {warning}")
-    clock: Callable[[], datetime] = (lambda: now) if now else lambda: datetime.now(UTC)
+    clock: Callable[[], datetime] = (lambda: now) if now else present
     return App(loaded, clock, leaves_traces=not dry_run)
 
 

@@ -10,12 +10,14 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from digest import notify
-from digest.app import App
+from digest.app import App, present
 from digest.daemon.jobs import JOBS, Job
+from digest.daemon.setback import SetBack
 from digest.daemon.signals import LOOK_S, Told
 from digest.daemon.steps import Step
 from digest.errors import ConfigError, DigestError
 from digest.services import runs
+from digest.store.clock import steady
 from digest.web.role import Web
 
 log = structlog.get_logger("digest.daemon")
@@ -73,7 +75,7 @@ class Daemon:
         if missing:
             log.warning(missing)
         notify.ready("waiting for what is due")
-        self._wait()
+        self._wait(scheduler)
         log.info("stopping")
         notify.stopping()
         if web:
@@ -111,10 +113,15 @@ class Daemon:
             log.warning("drain_s is over, leaving the rest to the next start")
         return not waiter.is_alive()
 
-    def _wait(self) -> None:
+    def _wait(self, scheduler: BackgroundScheduler) -> None:
         """Until told to stop; systemd hears meanwhile that all is well."""
         every = notify.watchdog_every()
+        back = SetBack(present, steady)
         while not self._told.within(every or LOOK_S):
+            if back.noticed():
+                log.warning("this host's clock was set back, so every job begins anew")
+                for job in scheduler.get_jobs():  # each would wait for its old instant otherwise
+                    job.modify(next_run_time=present())
             if every:
                 notify.alive()
         self._stop.set()

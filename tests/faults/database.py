@@ -110,7 +110,7 @@ def database(host: Host) -> Iterator[Database]:
         try:
             yield server
         finally:
-            server.stop(signal.SIGINT)
+            server.stop(signal.SIGQUIT)  # what it holds is thrown away
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
