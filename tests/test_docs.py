@@ -60,9 +60,9 @@ def test_help_has_an_example_that_the_command_takes(path: str) -> None:
     found = examples(command)
     assert found, f"'{path} --help' has no example: end its docstring with 'Example: {path} …'"
     for example in found:
-        words = tuple(shlex.split(re.sub(r" \([^)]*\)$", "", example)))
+        words = tuple(shlex.split(example, comments=True))
         assert words[0] == "digest"
-        assert example.startswith(path.rpartition(" ")[0]), f"{example!r} shows another command"
+        assert path == "digest" or example.startswith(path), f"{example!r} shows another command"
         assert refused(words[1:]) == ""
 
 
@@ -73,6 +73,12 @@ def test_help_has_an_example_that_the_command_takes(path: str) -> None:
 def test_every_command_in_a_document_exists_with_its_options(page: str) -> None:
     found = list(command_lines(page, documents()[page]))
     assert [" ".join(one.words) for one in found if lacking(one.words)] == []
+
+
+@pytest.mark.parametrize("page", sorted(documents()))
+def test_every_command_to_be_run_is_taken_by_the_program(page: str) -> None:
+    found = [one for one in command_lines(page, documents()[page]) if one.is_whole]
+    assert [why for one in found if (why := refused(one.words))] == []
 
 
 def test_commands_are_found_and_wrong_ones_recognised() -> None:

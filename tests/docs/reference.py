@@ -222,22 +222,35 @@ def walk(
 def examples(command: Command) -> list[str]:
     """The command lines behind `Example:` in the help."""
     _, found, after = " ".join((command.help or "").split()).partition("Example: ")
-    return [one.strip() for one in after.split(" · ")] if found else []
+    lines = [one.strip() for one in after.split(" · ")] if found else []
+    return [re.sub(r" \(([^)]*)\)$", r"  # \1", line) for line in lines]
 
 
 def command_line() -> str:
     """Every command with its options and an example."""
-    parts = [MADE, "# Command line", *COMMAND_LINE]
+    parts = [MADE, "# Command line", *COMMAND_LINE, _contents()]
     for path, command in walk():
         if path != "digest":
             parts += _entry(path, command)
     return "\n\n".join(parts) + "\n"
 
 
+def _contents() -> str:
+    """What there is, each with its first sentence."""
+    rows = ["| command | what it does |", "|---|---|"]
+    for path, command in walk():
+        if path.count(" ") == 1:
+            inner = " · ".join(getattr(command, "commands", ()))
+            told = " ".join((command.help or "").split("\n\n")[0].split())
+            named = f"[{path}](#{path.replace(' ', '-')})" + (f": {inner}" if inner else "")
+            rows.append(f"| {named} | {_cell(told)} |")
+    return "\n".join(rows)
+
+
 def _entry(path: str, command: Command) -> list[str]:
     told = (command.help or "").partition("Example: ")[0]
     parts = [f"{'#' * (path.count(' ') + 1)} {path}"]
-    parts += [" ".join(p.split()) for p in told.split("\n\n") if p.strip()]
+    parts += [_cell(" ".join(p.split())) for p in told.split("\n\n") if p.strip()]
     if hasattr(command, "commands"):
         return parts
     parts.append("```sh\n" + "\n".join(examples(command)) + "\n```")
