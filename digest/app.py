@@ -52,6 +52,29 @@ class App:
         self.clock = clock
         self._leaves_traces = leaves_traces
 
+    def renewed(self, loaded: Loaded) -> "App":
+        """An app over other settings, on the same store, with what still holds of this one."""
+        fresh = App(loaded, self.clock, leaves_traces=self._leaves_traces)
+        fresh.raw_engine = self.raw_engine
+        same = fresh._policy == self._policy
+        if same and "composer" in self.__dict__:
+            fresh.composer = self.composer
+        if same and "window" in self.__dict__:
+            fresh.window = self.window
+        asks_alike = fresh.settings.http == self.settings.http
+        if "http" in self.__dict__ and asks_alike and fresh.mail_domain == self.mail_domain:
+            fresh.http = self.http  # it knows whom it asked last
+        return fresh
+
+    def check(self) -> None:
+        """Raise what can be wrong with the settings and is found only where they are used."""
+        from digest import parts
+
+        parts.limits(self.settings)
+        if self.settings.sender.address:
+            self.mailroom.check()
+        _ = self.composer.note  # a tier that cannot be had
+
     @property
     def settings(self) -> Settings:
         """The settings in force."""
@@ -113,7 +136,7 @@ class App:
                     url=source.url or None,
                     path=self.loaded.path(source.path) if source.path else None,
                 ),
-                every=timedelta(minutes=source.every_minutes),
+                every=timedelta(minutes=source.every_minutes) or None,
             )
             for source in self.settings.sources
         ]

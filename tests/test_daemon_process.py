@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,9 @@ PATIENCE_S = 25  # less than a tick: what was composed goes out at once
 
 
 @contextmanager
-def _running(folder: Path) -> Iterator[subprocess.Popen[str]]:
+def _running(folder: Path, command: str = "run") -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "digest", "run"],
+        [sys.executable, "-m", "digest", command],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
         stderr=subprocess.PIPE,
@@ -69,6 +70,61 @@ def test_daemon_fetches_composes_sends_and_stops_on_sigterm(town: Desk, sink: Si
         assert event in log
     (row,) = town.ok("deliveries", "list", "--json").json
     assert row["state"] == "sent"
+
+
+@pytest.mark.slow
+def test_worker_does_the_same_without_pages(
+    town: Desk, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("DIGEST_WEB__PORT", str(taken.getsockname()[1]))
+        with _running(town.folder, "worker") as process:
+            _wait_for(sink, 1)
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, log
+    assert "no web pages" not in log
+    assert '"serving"' not in log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["run", "web"])
+def test_sighup_reads_the_settings_again_and_keeps_the_old_where_they_are_wrong(
+    command: str, town: Desk, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("DIGEST_WEB__PORT", str(port))
+    config = (town.folder / "config.toml").read_text()
+
+    def page() -> str:
+        url = f"http://127.0.0.1:{port}/"
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            with suppress(OSError), urllib.request.urlopen(url, timeout=5) as reply:
+                return reply.read().decode()
+            time.sleep(0.1)
+        raise AssertionError("the pages do not answer")
+
+    def reloads_to(settings: str, name: str) -> None:
+        town.write("config.toml", settings)
+        process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + PATIENCE_S
+        while name not in page() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert name in page()
+
+    with _running(town.folder, command) as process:
+        assert "Papers of Tuesday" not in page()
+        reloads_to(f'{config}[sender]\nname = "Papers of Tuesday"\n', "Papers of Tuesday")
+        reloads_to(f"{config}[sender]\nnames = 1\n", "Papers of Tuesday")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, log
+    assert "sender.names is no setting" in log
 
 
 def test_daemon_tells_systemd_that_it_is_ready_alive_and_stopping(

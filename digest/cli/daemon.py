@@ -7,7 +7,7 @@ def run() -> None:
     """Collect, compose and send, each subscriber at their own hour, until told to stop.
 
     Serves the web pages too; 'digest worker' does the same without them. SIGTERM finishes the
-    messages in flight first. Example: digest run
+    messages in flight first, SIGHUP reads the settings again. Example: digest run
     """
     run_daemon(pages=True)
 

@@ -20,10 +20,12 @@ def web(
 ) -> None:
     """Serve the web pages until told to stop: sign-up, settings, archive, one-click opt-out.
 
-    Mails are sent by 'digest run' or 'digest deliver'. Example: digest web --port 8080
+    SIGHUP reads the settings again. Mails are sent by 'digest run' or 'digest deliver'.
+    Example: digest web --port 8080
     """
     import signal
 
+    from digest.daemon.reload import reread
     from digest.daemon.signals import LOOK_S, Told
     from digest.logs import configure
     from digest.web.role import Web
@@ -33,8 +35,10 @@ def web(
     configure(app.settings.log.level, app.settings.log.format)
     role = Web(app, host=host, port=port)
     told = Told()
-    told.listen(signal.SIGTERM, signal.SIGINT)
+    told.listen(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     role.start()
-    while not told.within(LOOK_S):
-        pass
+    while (came := told.within(LOOK_S)) in (None, signal.SIGHUP):
+        if came and (fresh := reread(app)) is not app:
+            app = fresh
+            role.renew(app)
     role.stop()

@@ -7,6 +7,7 @@ def worker() -> None:
     """Do what 'digest run' does, without the web pages: as many hosts as wanted, on one PostgreSQL.
 
     Sources are asked by one host at a time; digests and mails are shared out. The pages are served
-    by 'digest web'. SIGTERM finishes the messages in flight first. Example: digest worker
+    by 'digest web'. SIGTERM finishes the messages in flight first, SIGHUP reads the settings again.
+    Example: digest worker
     """
     run_daemon(pages=False)

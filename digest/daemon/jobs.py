@@ -2,13 +2,13 @@
 
 A job's steps run one after the other; a step that fails is logged and stops no other. Jobs run side
 by side, each at most once at a time, and so does each step: one that another job runs at this
-moment is left to it.
+moment is left to it, which then runs it once more.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from digest.daemon import seeing, steps
+from digest.daemon import looking, seeing, steps
 from digest.daemon.pruning import LOOK_S, Pruning
 from digest.daemon.steps import Step
 from digest.settings import Settings
@@ -54,6 +54,11 @@ JOBS = (
         every_s=lambda _settings: seeing.LOOK_S,
         steps=(("alerts", seeing.alerting),),
         waits=True,
+    ),
+    Job(
+        name="look",
+        every_s=lambda _settings: looking.LOOK_S,
+        steps=(("look", looking.looking),),
     ),
     Job(name="prune", every_s=lambda _settings: LOOK_S, steps=(("prune", Pruning()),)),
 )

@@ -12,6 +12,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from digest import notify
 from digest.app import App, present
 from digest.daemon.jobs import JOBS, Job
+from digest.daemon.pulse import Pulse
+from digest.daemon.reload import reread
 from digest.daemon.setback import SetBack
 from digest.daemon.signals import LOOK_S, Told
 from digest.daemon.steps import Step
@@ -32,6 +34,10 @@ class Daemon:
         self._pages = pages
         self._stop = threading.Event()
         self._told = Told()
+        self._pulse = Pulse(steady)
+        self._missing: list[str] = []
+        self._web: Web | None = None
+        self._wanted: set[str] = set()
         self._running: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def tick(self) -> None:
@@ -56,20 +62,21 @@ class Daemon:
         self._told.put(signal.SIGTERM)
 
     def run(self) -> None:
-        """Tick until SIGTERM or SIGINT; messages in flight are finished first.
+        """Tick until SIGTERM or SIGINT; messages in flight are finished first. SIGHUP has the
+        settings read again.
 
         Raises UsageError for a tier that is not installed, WeightsError where its files are
         damaged: before anything ran, for no later tick could compose either.
         """
         missing = self._app.composer.note
-        self._told.listen(signal.SIGTERM, signal.SIGINT)
+        self._told.listen(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         scheduler = BackgroundScheduler(timezone="UTC")
         for job in JOBS:
             self._schedule(scheduler, job)
-        web = self._web()
+        self._web = self._pages_if_wanted()
         scheduler.start()
-        if web:
-            web.start()
+        if self._web:
+            self._web.start()
         settings = self._app.settings
         log.info("started", tick_s=settings.daemon.tick_s, sources=len(settings.sources))
         if missing:
@@ -78,8 +85,8 @@ class Daemon:
         self._wait(scheduler)
         log.info("stopping")
         notify.stopping()
-        if web:
-            web.stop()
+        if self._web:
+            self._web.stop()
         drained = self._drain(scheduler)
         log.info("stopped")
         if not drained:
@@ -117,38 +124,74 @@ class Daemon:
         """Until told to stop; systemd hears meanwhile that all is well."""
         every = notify.watchdog_every()
         back = SetBack(present, steady)
-        while not self._told.within(every or LOOK_S):
+        while (told := self._told.within(every or LOOK_S)) in (None, signal.SIGHUP):
+            if told:
+                self._reload(scheduler)
             if back.noticed():
                 log.warning("this host's clock was set back, so every job begins anew")
                 for job in scheduler.get_jobs():  # each would wait for its old instant otherwise
                     job.modify(next_run_time=present())
-            if every:
+            if self._is_alive() and every:
                 notify.alive()
         self._stop.set()
+
+    def _is_alive(self) -> bool:
+        """Whether there is a pulse; what lacks one is told once."""
+        missing = self._pulse.missing()
+        if missing and missing != self._missing:
+            log.error("no sign of life, so the watchdog is not fed", steps=missing)
+        self._missing = missing
+        return not missing
+
+    def _reload(self, scheduler: BackgroundScheduler) -> None:
+        """Read the settings again; what runs already goes on with the old ones."""
+        notify.reloading()
+        old, self._app = self._app, reread(self._app)
+        if self._app is not old:
+            for job in JOBS:
+                every_s = job.every_s(self._app.settings)
+                if every_s != job.every_s(old.settings):
+                    scheduler.reschedule_job(job.name, trigger="interval", seconds=every_s)
+            if self._web:
+                self._web.renew(self._app)
+        notify.ready("waiting for what is due")
 
     def _do(self, job: Job) -> None:
         with runs.run(job.name):
             for name, step in job.steps:
-                running = self._running[name]
-                if running.acquire(blocking=False):
-                    try:
-                        self._guarded(name, step)
-                    finally:
-                        running.release()
+                self._once_at_a_time(name, step)
+
+    def _once_at_a_time(self, name: str, step: Step) -> None:
+        """Run a step, or have whoever runs it at this moment do so once more: it may have looked
+        before there was anything to find.
+        """
+        self._wanted.add(name)
+        running = self._running[name]
+        while name in self._wanted and running.acquire(blocking=False):
+            try:
+                self._wanted.discard(name)
+                self._guarded(name, step)
+            finally:
+                running.release()
 
     def _guarded(self, name: str, step: Step) -> None:
         """Run a step; what goes wrong in it is logged and does not end the daemon."""
         if self._stop.is_set():
             return
         try:
-            with runs.stage(name):
-                step(self._app, self._stop.is_set)
+            with runs.stage(name), self._pulse.at_work(name) as beat:
+
+                def stop() -> bool:
+                    beat()
+                    return self._stop.is_set()
+
+                step(self._app, stop)
         except DigestError as exc:
             log.error(name, error=str(exc))  # noqa: TRY400  # a trace would say no more
         except Exception:  # a defect of ours in one step must not silence all later digests
             log.exception(name)
 
-    def _web(self) -> Web | None:
+    def _pages_if_wanted(self) -> Web | None:
         """The pages; None where none are wanted, or where another process has the port: the mails
         of the day must not wait for that.
         """

@@ -1,6 +1,7 @@
 """The steps of the daemon: each asks the store what is due, does it, and logs what came of it.
 
-A step takes the app as it is configured at that moment, and asks `stop` between its parts.
+A step takes the app as it is configured at that moment, and asks `stop` between its parts, which
+also is its sign of life (`pulse`).
 """
 
 from collections.abc import Callable

@@ -86,11 +86,10 @@ def collect_due(
     *,
     owner: str,
     wall: Wall,
-    each: Callable[[Collected], None] = lambda _done: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Collected]:
     """Collect the sources that are due, one process at a time: however many hosts there are, each
-    source is asked as often as if there were one.
+    source is asked as often as if there were one. `stop` is asked after each source too.
 
     While another process collects, wait for it, because composing comes next; but not for longer
     than a minute.
@@ -101,7 +100,7 @@ def collect_due(
         with alone(engine, "collect", owner, wall) as ours:
             if ours:
                 due = due_sources(engine, planned, clock())  # another may have asked just now
-                return collect(engine, due, http, clock, each=each)
+                return collect(engine, due, http, clock, each=lambda _done: stop())
         time.sleep(1)
     return []
 
@@ -114,7 +113,7 @@ def collect(
     *,
     day: date | None = None,
     dry_run: bool = False,
-    each: Callable[[Collected], None] = lambda _done: None,
+    each: Callable[[Collected], object] = lambda _done: None,
 ) -> list[Collected]:
     """Fetch the sources side by side and merge them one after the other, in the given order.
 

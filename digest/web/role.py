@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from digest.app import App
 from digest.services.signup import take_in
@@ -12,6 +13,16 @@ from digest.web.routes import ALL
 from digest.web.server import Server, figures, guarded
 
 log = structlog.get_logger("digest.web")
+
+
+class _InForce:
+    """An application that can be another from one request to the next."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
 
 
 class Web:
@@ -34,9 +45,10 @@ class Web:
         desk = desk_over(app, self._intake.wake)
         web = app.settings.web
         self._host = host or web.host
-        self._servers = [Server(guarded(desk, ALL), self._host, web.port if port is None else port)]
+        self._pages, self._figures = _InForce(guarded(desk, ALL)), _InForce(figures(desk))
+        self._servers = [Server(self._pages, self._host, web.port if port is None else port)]
         if web.metrics_port:
-            self._servers.append(Server(figures(desk), self._host, web.metrics_port))
+            self._servers.append(Server(self._figures, self._host, web.metrics_port))
         self._window = desk.window
 
     @property
@@ -51,6 +63,16 @@ class Web:
         for server in self._servers:
             server.start()
         log.info("serving", host=self._host, port=self.port, site=self._app.settings.site.url)
+
+    def renew(self, app: App) -> None:
+        """Answer by another app's settings from the next request on; the ports stay."""
+        desk = desk_over(app, self._intake.wake)
+        if desk.window is not self._window:
+            old, self._window = self._window, desk.window
+            self._window.start()
+            old.stop()
+        self._app = app
+        self._pages.app, self._figures.app = guarded(desk, ALL), figures(desk)
 
     def stop(self) -> None:
         """Answer what was asked, and take no more; what waits in the store stays there."""
