@@ -236,7 +236,7 @@ def _from_json(told: object) -> Manifest:
         )
     try:
         return Manifest(
-            schema=_matching(told["schema"], r"[0-9]{4}"),
+            schema=_matching(told["schema"], r"(?!0000)[0-9]{4}"),
             program=_matching(told["program"], r"[0-9A-Za-z.+-]{1,40}"),
             created_at=datetime.fromisoformat(told["created_at"]),
             leased=_number(told["in_the_air"]["leased"]),

@@ -1,6 +1,6 @@
 """Export: the whole store, as it was at one instant, into an archive."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import BinaryIO
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy import Table as SqlTable
 
 from digest import __version__
+from digest.errors import InvalidInput
 from digest.services.move.archive import Manifest, Part, Tally, Writer
 from digest.services.move.values import Form
 from digest.store import whole
@@ -45,18 +46,28 @@ def export_store(
 
 def tallied(connection: Connection, table: SqlTable) -> Part:
     """What an export would say of a table as it stands now."""
-    tally, form = Tally(), Form(table)
-    for chunk in whole.rows(connection, table):
-        tally.add([form.line(row) for row in chunk])
+    tally = Tally()
+    for lines in _lines(connection, table):
+        tally.add(lines)
     return tally.part()
 
 
 def _written(
     connection: Connection, table: SqlTable, writer: Writer, each: Callable[[int], None]
 ) -> Tally:
-    tally, form = Tally(), Form(table)
+    tally = Tally()
     with writer.part(table.name) as sink:
-        for chunk in whole.rows(connection, table):
-            sink.write(tally.add([form.line(row) for row in chunk]))
-            each(len(chunk))
+        for lines in _lines(connection, table):
+            sink.write(tally.add(lines))
+            each(len(lines))
     return tally
+
+
+def _lines(connection: Connection, table: SqlTable) -> Iterator[list[bytes]]:
+    """A table's lines in chunks. Raises InvalidInput for a value that its column cannot hold."""
+    form = Form(table)
+    for chunk in whole.rows(connection, table):
+        try:
+            yield [form.line(row) for row in chunk]
+        except InvalidInput as exc:
+            raise InvalidInput(f"table {table.name}: {exc}") from exc
