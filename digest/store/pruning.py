@@ -91,39 +91,47 @@ class Cut:
     dry_run: bool = False
 
 
-Which = Callable[[datetime], ColumnElement[bool]]
+Which = Callable[[Cut], ColumnElement[bool]]
 
 
-def _unused(before: datetime) -> ColumnElement[bool]:
-    used = exists().where(_deliveries.c.edition_id == _editions.c.id)
-    return and_(_editions.c.cutoff_at < before, ~used)
+def _ended(cut: Cut) -> ColumnElement[bool]:
+    day = _deliveries.c.digest_on
+    past = or_(day.is_(None), day < cut.before.date())
+    return and_(_deliveries.c.state.in_(_ENDED), _deliveries.c.queued_at < cut.before, past)
 
 
-def _returned(before: datetime) -> ColumnElement[bool]:
-    return and_(_bounces.c.happened_at < before, _bounces.c.kind.not_in(_LASTING))
+def _unused(cut: Cut) -> ColumnElement[bool]:
+    """A dry run looks past the deliveries that would have gone before."""
+    uses = _deliveries.c.edition_id == _editions.c.id
+    used = exists().where(uses, ~_ended(cut)) if cut.dry_run else exists().where(uses)
+    return and_(_editions.c.cutoff_at < cut.before, ~used)
 
 
-def _over(before: datetime) -> ColumnElement[bool]:
-    return or_(_invitations.c.expires_at < before, _invitations.c.revoked_at < before)
+def _returned(cut: Cut) -> ColumnElement[bool]:
+    return and_(_bounces.c.happened_at < cut.before, _bounces.c.kind.not_in(_LASTING))
 
 
-def _old_batch(before: datetime) -> ColumnElement[bool]:
+def _over(cut: Cut) -> ColumnElement[bool]:
+    return or_(_invitations.c.expires_at < cut.before, _invitations.c.revoked_at < cut.before)
+
+
+def _old_batch(cut: Cut) -> ColumnElement[bool]:
     """All but each source's latest, and the latest that changed anything."""
     latest = select(func.max(_batches.c.id)).group_by(_batches.c.source_id)
     changing = select(func.max(_batches.c.id)).where(text("(new > 0 OR changed_signals > 0)"))
     kept = _batches.c.id.not_in(latest.union_all(changing.having(func.max(_batches.c.id) > 0)))
-    return and_(_batches.c.fetched_at < before, kept)
+    return and_(_batches.c.fetched_at < cut.before, kept)
 
 
 # Kinds of which nothing but the age is asked: a table, and its rows that go.
 _PLAIN: Mapping[Kind, tuple[Table, Which]] = {
     Kind.EDITIONS: (_editions, _unused),
     Kind.BOUNCES: (_bounces, _returned),
-    Kind.SIGN_UPS: (_sign_ups, lambda before: _sign_ups.c.received_at < before),
+    Kind.SIGN_UPS: (_sign_ups, lambda cut: _sign_ups.c.received_at < cut.before),
     Kind.INVITATIONS: (_invitations, _over),
-    Kind.ADDRESS_CHANGES: (_changes, lambda before: _changes.c.asked_at < before),
-    Kind.ASKED_MAILS: (_asked, lambda before: _asked.c.asked_at < before),
-    Kind.VISITS: (_visits, lambda before: _visits.c.opens_at < int(before.timestamp())),
+    Kind.ADDRESS_CHANGES: (_changes, lambda cut: _changes.c.asked_at < cut.before),
+    Kind.ASKED_MAILS: (_asked, lambda cut: _asked.c.asked_at < cut.before),
+    Kind.VISITS: (_visits, lambda cut: _visits.c.opens_at < int(cut.before.timestamp())),
     Kind.BATCHES: (_batches, _old_batch),
 }
 
@@ -131,7 +139,7 @@ _PLAIN: Mapping[Kind, tuple[Table, Which]] = {
 def plain(kind: Kind, session: Session, _after: int, cut: Cut) -> Part:
     """A part of a kind of which little more than the age is asked."""
     rows, which = _PLAIN[kind]
-    condition = which(cut.before)
+    condition = which(cut)
     if cut.dry_run:
         counted = session.scalar(select(func.count()).select_from(rows).where(condition))
         return Part(rows=int(counted or 0))
@@ -167,9 +175,7 @@ def deliveries(session: Session, after: int, cut: Cut) -> Part:
     The ledger grows at its end, so it is walked by id up to where its rows are young: no index is
     needed, and none is read beside it. What a clock that was ahead wrote does not end the walk.
     """
-    queued_at, day = _deliveries.c.queued_at, _deliveries.c.digest_on
-    past = or_(day.is_(None), day < cut.before.date())
-    ended = and_(_deliveries.c.state.in_(_ENDED), queued_at < cut.before, past)
+    queued_at, ended = _deliveries.c.queued_at, _ended(cut)
     young = and_(queued_at >= cut.before, queued_at <= cut.now)
     walked = select(_deliveries.c.id, ended, young).where(_deliveries.c.id > after)
     rows = session.execute(walked.order_by(_deliveries.c.id).limit(AT_ONCE)).all()
