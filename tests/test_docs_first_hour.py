@@ -39,6 +39,7 @@ def hour(bare_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
         f' {{"name": "arxiv", "kind": "arxiv-rss", "path": "{SAMPLE / "feed.xml"}"}}]',
     )
     monkeypatch.setenv("DIGEST_WEB__PORT", "0")  # another test may have the port
+    monkeypatch.setenv("DIGEST_RANKING__TIER", "core")  # weights need not be installed
     return bare_desk
 
 
