@@ -20,7 +20,9 @@ from digest.daemon.steps import Step
 from digest.errors import ConfigError, DigestError
 from digest.services import runs
 from digest.store.clock import steady
+from digest.web.machines import machines
 from digest.web.role import Web
+from digest.web.server import Server
 
 log = structlog.get_logger("digest.daemon")
 
@@ -74,9 +76,11 @@ class Daemon:
         for job in JOBS:
             self._schedule(scheduler, job)
         self._web = self._pages_if_wanted()
+        figures = None if self._web else self._figures_if_wanted()
+        servers: list[Web | Server] = [one for one in (self._web, figures) if one]
         scheduler.start()
-        if self._web:
-            self._web.start()
+        for server in servers:
+            server.start()
         settings = self._app.settings
         log.info("started", tick_s=settings.daemon.tick_s, sources=len(settings.sources))
         if missing:
@@ -85,8 +89,8 @@ class Daemon:
         self._wait(scheduler)
         log.info("stopping")
         notify.stopping()
-        if self._web:
-            self._web.stop()
+        for server in servers:
+            server.stop()
         drained = self._drain(scheduler)
         log.info("stopped")
         if not drained:
@@ -190,6 +194,14 @@ class Daemon:
             log.error(name, error=str(exc))  # noqa: TRY400  # a trace would say no more
         except Exception:  # a defect of ours in one step must not silence all later digests
             log.exception(name)
+
+    def _figures_if_wanted(self) -> Server | None:
+        """What machines ask, where no pages answer them, and as little a reason to send no mail."""
+        try:
+            return machines(self._app)
+        except ConfigError as exc:
+            log.error("no figures", error=str(exc))  # noqa: TRY400  # a trace would say no more
+            return None
 
     def _pages_if_wanted(self) -> Web | None:
         """The pages; None where none are wanted, or where another process has the port: the mails
