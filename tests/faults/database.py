@@ -38,16 +38,18 @@ class Database:
     home: Path
     data: Path
     binaries: Path
+    durable: bool = False
     running: Running | None = None
 
     def start(self) -> None:
         """Start it, unless it runs, and wait until it takes connections."""
         if self.running and self.running.process.poll() is None:
             return
+        write = "on" if self.durable else "off"
         settings = {
-            "fsync": "off",  # processes are killed here, and not the machine
+            "fsync": write,  # where processes are killed, and not the machine, it matters not
             "synchronous_commit": "on",
-            "full_page_writes": "off",
+            "full_page_writes": write,
             "max_connections": "60",
             "shared_buffers": "64MB",
         }
@@ -96,8 +98,10 @@ class Database:
 
 
 @contextmanager
-def database(host: Host) -> Iterator[Database]:
-    """A server on that host until the block ends; raises NoPostgres."""
+def database(host: Host, *, durable: bool = False) -> Iterator[Database]:
+    """A server on that host until the block ends; a `durable` one waits for its disk, as an
+    operator's does. Raises NoPostgres.
+    """
     home = Path(tempfile.mkdtemp(prefix="digest-faults-"))
     home.chmod(0o755)
     try:
@@ -105,7 +109,7 @@ def database(host: Host) -> Iterator[Database]:
         data = postgres._initialised(binaries, home)
         with (data / "pg_hba.conf").open("a") as rules:
             rules.write(f"host all all {NETWORK}.0/24 trust\n")
-        server = Database(host=host, home=home, data=data, binaries=binaries)
+        server = Database(host=host, home=home, data=data, binaries=binaries, durable=durable)
         server.start()
         try:
             yield server

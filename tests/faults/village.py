@@ -6,7 +6,7 @@ The relay's record and the ledger are written apart from each other: that they a
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -155,6 +155,13 @@ class Village:
             if running:
                 running.kill()
 
+    def rate(self) -> float:
+        """Mails a second, without the first and the last tenth: not all begin and end at once."""
+        instants = sorted(one.at for one in self.relay.taken())
+        tenth = len(instants) // 10
+        middle = instants[tenth : len(instants) - tenth]
+        return (len(middle) - 1) / (middle[-1] - middle[0])
+
     def sent_by(self, worker: Worker) -> int:
         """How much the relay has taken from that host."""
         return sum(one.peer == worker.host.address for one in self.relay.taken())
@@ -262,19 +269,24 @@ def village(
     server: Database,
     template: str,
     deliveries: int,
-    lease_s: float,
     folder: Path,
+    *,
+    relay_wait_s: float = RELAY_WAIT_S,
+    **delivery: float,
 ) -> Iterator[Village]:
-    """A village that is ready to start; it is left as it was found, whatever happens in it."""
+    """A village that is ready to start; it is left as it was found, whatever happens in it.
+
+    `delivery` are settings of that section.
+    """
     (folder / "config.toml").write_text(CONFIG)
     store = server.copy(template)
     made = Village(
         database=server,
         store=store,
-        relay=Relay(host=hosts["relay"], folder=folder),
+        relay=Relay(host=hosts["relay"], folder=folder, wait_s=relay_wait_s),
         workers=[
             Worker(
-                host=host, folder=folder, settings=_settings(server, store, hosts, host, lease_s)
+                host=host, folder=folder, settings=_settings(server, store, hosts, host, delivery)
             )
             for role, host in hosts.items()
             if role.startswith("worker")
@@ -293,7 +305,11 @@ def village(
 
 
 def _settings(
-    server: Database, store: str, hosts: dict[str, Host], host: Host, lease_s: float
+    server: Database,
+    store: str,
+    hosts: dict[str, Host],
+    host: Host,
+    delivery: Mapping[str, float],
 ) -> dict[str, str]:
     settings = {
         "DIGEST_STORE__URL": server.url(store),
@@ -303,11 +319,10 @@ def _settings(
         "DIGEST_SMTP__CONNECTIONS": str(CONNECTIONS),
         "DIGEST_SMTP__LOCAL_HOSTNAME": f"{host.role}.papers.example",
         "DIGEST_SENDER__ADDRESS": "digest@papers.example",
-        "DIGEST_DELIVERY__LEASE_S": str(lease_s),
-        "DIGEST_DELIVERY__CLAIM": "20",
         "DIGEST_DAEMON__TICK_S": "1",
         "DIGEST_LOG__FORMAT": "json",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
     }
-    return SECRETS | settings
+    wanted = {f"DIGEST_DELIVERY__{name.upper()}": str(value) for name, value in delivery.items()}
+    return SECRETS | settings | wanted
