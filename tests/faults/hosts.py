@@ -73,7 +73,7 @@ class Host:
             process = subprocess.Popen(
                 ["ip", "netns", "exec", self.name, *map(str, command)],
                 cwd=folder,
-                env=os.environ | dict(settings),
+                env=_environment() | dict(settings),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
@@ -151,6 +151,11 @@ def _guarded(names: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         guardian.communicate()
+
+
+def _environment() -> dict[str, str]:
+    """Ours without the project's settings, and those of the tests are among them."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DIGEST_")}
 
 
 def _is_listener(fields: Sequence[str], port: int) -> bool:

@@ -6,7 +6,7 @@ The relay's record and the ledger are written apart from each other: that they a
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.commands import SECRETS
 from tests.faults.database import Database, release
 from tests.faults.hosts import ROOT, Host, Running
-from tests.faults.waiting import until
+from tests.faults.waiting import PATIENCE_S, until
 
 CONNECTIONS = 4
 RELAY_PORT = 25
@@ -146,7 +146,7 @@ class Village:
             worker.start()
         self.relay.start()
         for worker in self.workers:
-            until(worker.is_up, f"{worker.host.role} is up")
+            self.waits_until(worker.is_up, f"{worker.host.role} is up")
         release(self.database, self.store)
 
     def stop(self) -> None:
@@ -174,7 +174,7 @@ class Village:
             enough = by.total() >= self.deliveries / 3
             return enough and all(by[worker.host.address] >= 8 for worker in workers)
 
-        until(swings, f"a third of {self.deliveries} is sent")
+        self.waits_until(swings, f"a third of {self.deliveries} is sent")
 
     def ledger(self) -> list[Row]:
         """Every delivery."""
@@ -199,8 +199,14 @@ class Village:
 
     def drained(self, within_s: float = 60) -> float:
         """Wait until nothing is left to send; the seconds that it took."""
+        return self.waits_until(self._is_drained, "everything is sent", within_s)
+
+    def waits_until(
+        self, reached: Callable[[], bool], what: str, within_s: float = PATIENCE_S
+    ) -> float:
+        """As `until`, and where it fails one sees what the workers said."""
         try:
-            return until(self._is_drained, "everything is sent", within_s)
+            return until(reached, what, within_s)
         except AssertionError as exc:
             raise AssertionError(f"{exc}: {self.states()}\n{self.logs()}") from exc
 
