@@ -33,7 +33,8 @@ def configure(level: str, form: Form) -> None:
             _as_json if is_json else Console(colours=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # it writes a line at once; PrintLogger writes line and end apart, and threads get between
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,  # or a logger would outlive a change of settings
     )
 
