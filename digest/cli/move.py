@@ -17,6 +17,7 @@ from digest.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from digest.app import App
     from digest.services.move.archive import Manifest, Part
 
 _BLOCK = 1024 * 1024
@@ -37,7 +38,8 @@ def export(
 
     app = open_app()
     with _sink(file) as sink, progress("exporting") as step:
-        manifest = export_store(app.raw_engine, sink, app.clock(), step)
+        secrets = _secrets(app)
+        manifest = export_store(app.raw_engine, sink, app.clock(), step, secrets=secrets)
     _warn_in_the_air(manifest)
     tell = note if str(file) == "-" else say
     tell(f"wrote {file}: {_sum(manifest.parts)}, schema {manifest.schema}")
@@ -64,11 +66,20 @@ def import_(
     rows = ((name, part.rows, part.sha256[:16]) for name, part in done.parts.items())
     table(("table", "rows", "sha256"), rows, empty="no tables")
     _warn_in_the_air(done.manifest)
+    if done.lacks(_secrets(app)):
+        note(
+            "warning: the pepper or the secret_keys here are not those of the moved store: carry "
+            "them over, or links in mails break and suppressed addresses are not known again"
+        )
     how = (
         f"upgraded from schema {done.manifest.schema}" if done.upgraded else "equal to the archive"
     )
     what = "dry run, nothing was written" if dry_run else f"imported into {app.store_name}"
     say(f"{_sum(done.parts)}, {how} · {what}")
+
+
+def _secrets(app: "App") -> list[str]:
+    return [app.pepper, *app.secrets.secret_keys]
 
 
 def _sum(parts: "Mapping[str, Part]") -> str:

@@ -120,8 +120,7 @@ def fill(connection: Connection, which: SqlTable, chunk: Sequence[Row]) -> None:
     except (IntegrityError, DataError, ProgrammingError) as exc:
         raise InvalidInput(f"table {which.name}: {exc.orig}") from exc
     except broken as exc:
-        said = getattr(getattr(exc, "diag", None), "message_primary", None)
-        raise InvalidInput(f"table {which.name}: {said or 'text that is not Unicode'}") from exc
+        raise InvalidInput(f"table {which.name}: {_said(exc)}") from exc
     except dbapi.Error as exc:
         raise StoreError(f"the store failed: {exc}") from exc
 
@@ -202,6 +201,14 @@ def _copy(connection: Connection, which: SqlTable, chunk: Sequence[Row]) -> None
     with driver.cursor() as cursor, cursor.copy(f"COPY {name} ({columns}) FROM STDIN") as copy:
         for row in chunk:
             copy.write_row(row)
+
+
+def _said(exc: Exception) -> str:
+    """What is wrong, without the row, which may hold an address."""
+    if isinstance(exc, UnicodeError):
+        return "text that is not Unicode"
+    primary: str | None = getattr(getattr(exc, "diag", None), "message_primary", None)
+    return primary or str(exc).partition("\n")[0]
 
 
 def _highest(connection: Connection, which: SqlTable) -> int:

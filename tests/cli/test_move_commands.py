@@ -185,6 +185,18 @@ def test_deliveries_with_senders_are_warned_of_at_both_ends(
     assert "1 of them perhaps sent" in running.ok("import", "store.zip").err
 
 
+def test_secrets_that_did_not_come_along_are_missed(
+    running: Desk, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.ok("export", "store.zip")
+    assert b"p" * 32 not in (running.folder / "store.zip").read_bytes()
+    monkeypatch.setenv("DIGEST_STORE__URL", sqlite_url)
+    monkeypatch.setenv("DIGEST_SECRET_KEYS", "new" * 12 + "," + "k" * 32)
+    assert running.ok("import", "store.zip", "--dry-run").err == ""
+    monkeypatch.setenv("DIGEST_PEPPER", "q" * 32)
+    assert "carry them over" in running.ok("import", "store.zip").err
+
+
 def test_a_restored_backup_that_is_settled_sends_no_digest_again(desk: Desk, sink: Sink) -> None:
     """The backup is from seven, the digest from eight, and the disk died at nine."""
     reader_and_papers(desk)

@@ -6,6 +6,7 @@ whatever does not fit is refused with one line, and nothing is held in memory bu
 """
 
 import hashlib
+import hmac
 import json
 import re
 import zipfile
@@ -48,7 +49,7 @@ class Part:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
     """What an archive says of itself. `leased` deliveries were with senders when it was taken, and
-    `begun` of them perhaps sent.
+    `begun` of them perhaps sent. `marks` tell the secrets that belong to the store (`marked`).
     """
 
     schema: str
@@ -57,11 +58,17 @@ class Manifest:
     parts: Mapping[str, Part]
     leased: int = 0
     begun: int = 0
+    marks: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """The rows of all tables."""
         return sum(part.rows for part in self.parts.values())
+
+
+def marked(secret: str) -> str:
+    """By what a secret is known again, and which tells nothing of it."""
+    return hmac.new(secret.encode(), FORMAT.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 class Tally:
@@ -219,6 +226,7 @@ def _to_json(manifest: Manifest) -> dict[str, object]:
         "schema": manifest.schema,
         "program": manifest.program,
         "created_at": manifest.created_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "secrets": list(manifest.marks),
         "in_the_air": {"leased": manifest.leased, "begun": manifest.begun},
         "tables": parts,
     }
@@ -241,6 +249,7 @@ def _from_json(told: object) -> Manifest:
             created_at=datetime.fromisoformat(told["created_at"]),
             leased=_number(told["in_the_air"]["leased"]),
             begun=_number(told["in_the_air"]["begun"]),
+            marks=tuple(_matching(one, r"[0-9a-f]{16}") for one in told["secrets"]),
             parts={
                 _matching(table, r"[a-z0-9_]{1,60}"): Part(
                     rows=_number(part["rows"]),

@@ -1,6 +1,6 @@
 """Export: the whole store, as it was at one instant, into an archive."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import BinaryIO
 
@@ -9,7 +9,7 @@ from sqlalchemy import Table as SqlTable
 
 from digest import __version__
 from digest.errors import InvalidInput
-from digest.services.move.archive import Manifest, Part, Tally, Writer
+from digest.services.move.archive import Manifest, Part, Tally, Writer, marked
 from digest.services.move.values import Form
 from digest.store import whole
 
@@ -19,9 +19,12 @@ def export_store(
     sink: BinaryIO,
     now: datetime,
     each: Callable[[int], None] = lambda _rows: None,
+    *,
+    secrets: Sequence[str] = (),
 ) -> Manifest:
     """Write every table into the stream, as the store was at one instant, whoever writes meanwhile;
-    `each` is called with the number of rows written since.
+    `each` is called with the number of rows written since. Of the `secrets` that belong to the
+    store only marks are written, by which an import tells whether they came along.
 
     Raises SchemaMismatch where there is no store.
     """
@@ -39,6 +42,7 @@ def export_store(
         parts={name: tally.part(last_ids.get(name, 0)) for name, tally in parts.items()},
         leased=leased,
         begun=begun,
+        marks=tuple(marked(secret) for secret in secrets),
     )
     writer.finish(manifest)
     return manifest

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy import Table as SqlTable
 
 from digest.errors import InvalidInput, SchemaMismatch, StoreError
-from digest.services.move.archive import Manifest, Part, Reader
+from digest.services.move.archive import Manifest, Part, Reader, marked
 from digest.services.move.exports import tallied
 from digest.services.move.values import Form
 from digest.store import schema, whole
@@ -37,6 +37,10 @@ class Imported:
     def upgraded(self) -> bool:
         """Whether the rows had to be brought to this program's schema."""
         return self.manifest.schema != NEWEST
+
+    def lacks(self, secrets: Sequence[str]) -> bool:
+        """Whether a secret that belonged to the store is not among these."""
+        return not set(self.manifest.marks) <= {marked(secret) for secret in secrets}
 
 
 def import_store(

@@ -16,7 +16,7 @@ from sqlalchemy import Boolean, Date, DateTime, Float, Integer, LargeBinary, Str
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from digest.errors import InvalidInput
+from digest.errors import InvalidInput, StoreError
 
 LONGEST_LINE = 8 * 1024 * 1024
 _GREATEST = 2**63
@@ -89,7 +89,7 @@ class Form:
     """How the rows of one table stand in an archive."""
 
     def __init__(self, table: SqlTable) -> None:
-        """Raises TypeError for a table with a column of a type that no archive knows."""
+        """Raises StoreError for a table with a column of a type that no archive knows."""
         self.name = table.name
         columns = [(column.name, _kind(column.type)) for column in table.columns]
         self._columns = columns
@@ -165,7 +165,7 @@ def _kind(found: TypeEngine[Any]) -> _Kind:
     for known, kind in _KINDS:
         if isinstance(inner, known):
             return kind
-    raise TypeError(f"no archive knows columns of type {found!r}: add it to move/values.py")
+    raise StoreError(f"no archive knows columns of type {found!r}: use the program of that schema")
 
 
 def _some(pairs: Any) -> list[tuple[int, Callable[[Any], Any]]]:
