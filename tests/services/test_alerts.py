@@ -30,6 +30,7 @@ from digest.store.alerts import standing
 from digest.store.database import open_engine, reading, transaction
 from digest.store.tables import DeliveryRow, SubscriberRow, table
 from tests.builders import NOON, a_batch
+from tests.moody import Moody
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ARXIV = PlannedSource(
@@ -158,6 +159,19 @@ def test_where_the_relay_is_gone_the_log_is_the_alarm_and_the_mail_follows_later
     assert events == ["alarm", "alert not sent"]
     look(without_disk(a_watch(engine, sink.port)), NOON + 15 * MINUTE)
     assert len(told(sink)) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [("550 5.1.1 no such user", "alert refused"), ("drop", "alert may have arrived or not")],
+)
+def test_a_mail_that_is_refused_or_in_doubt_is_not_sent_again_all_day(engine, answer, said):
+    dead_source(engine)
+    with Moody({"operator@papers.example": answer}) as relay, capture_logs() as lines:
+        watch = without_disk(a_watch(engine, relay.port))
+        for minutes in range(0, 120, 5):
+            look(watch, NOON + minutes * MINUTE)
+    assert [line["event"] for line in lines] == ["alarm", said]
 
 
 def test_without_an_address_the_log_alone_says_it_once(engine):
