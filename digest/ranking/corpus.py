@@ -54,6 +54,16 @@ WORDS_ALONE = Understanding()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """Phrases as they were found by their words alone: scores (phrases, pool and earlier papers),
+    each in 0 to 1.
+    """
+
+    queries: list[Query]
+    lexical: sparse.csr_matrix
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
     """Phrases as they were found: scores (phrases, papers), each in 0 to 1.
 
@@ -103,8 +113,16 @@ class Corpus:
 
     def look(self, phrases: Sequence[str]) -> Look:
         """Find the phrases in all ways: each the same alone as among others."""
+        return self.look_closer(phrases, self.find(phrases))
+
+    def find(self, phrases: Sequence[str]) -> Found:
+        """Find the phrases by their words alone."""
         queries = [Query.of(self._compounds.parted(tokens(phrase))) for phrase in phrases]
-        lexical = self._lexical.score(queries)
+        return Found(queries=queries, lexical=self._lexical.score(queries))
+
+    def look_closer(self, phrases: Sequence[str], found: Found) -> Look:
+        """The rest of `look`, after `find` of these phrases."""
+        queries, lexical = found.queries, found.lexical
         asked = features([("", phrase) for phrase in phrases], self._statistics)
         profiles = self._profiles.of(lexical, asked)
         return Look(

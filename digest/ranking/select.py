@@ -53,8 +53,14 @@ class _Loop:
             compiled = self._readers >= COMPILE_FROM
         return kernel.compiled() if compiled else None
 
+    def expect(self, readers: int) -> None:
+        """So many will come at once: where they are enough to compile for, begin with that."""
+        if readers >= COMPILE_FROM:
+            self._readers = max(self._readers, COMPILE_FROM)
+
 
 _LOOP = _Loop()
+expect = _LOOP.expect
 
 
 def select(

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from digest.ranking.corpus import Corpus, Look, Scores, Weight
+from digest.ranking.corpus import Corpus, Found, Look, Scores, Weight
 from digest.ranking.lexical import NAME, SENTENCE, Query
 from digest.ranking.profiles import Profile
 
@@ -71,8 +71,15 @@ class Topics:
         """The topic of each phrase; None where too few papers hold it to tell."""
         if not phrases:
             return []
-        look = self._corpus.look(phrases)
-        return [self._topic(look, number) for number in range(len(phrases))]
+        found = self._corpus.find(phrases)
+        # the rest takes most of the time, and tells nothing of a phrase that hardly any paper holds
+        told = [number for number in range(len(phrases)) if _is_held(found, number)]
+        if not told:
+            return [None] * len(phrases)
+        chosen = Found(queries=[found.queries[n] for n in told], lexical=found.lexical[told])
+        look = self._corpus.look_closer([phrases[n] for n in told], chosen)
+        topics = {number: self._topic(look, at) for at, number in enumerate(told)}
+        return [topics.get(number) for number in range(len(phrases))]
 
     def _topic(self, look: Look, number: int) -> Topic | None:
         if not look.queries[number].words:
@@ -118,6 +125,13 @@ class Topics:
         product = vectors.data[row][own] * profile.values[of_profile]
         order = np.argsort(-product, kind="stable")
         return tuple(common[order][product[order] > 0].tolist())
+
+
+def _is_held(found: Found, number: int) -> bool:
+    """Whether enough papers hold the phrase of that number to tell what it is about."""
+    lexical = found.lexical
+    scores = lexical.data[lexical.indptr[number] : lexical.indptr[number + 1]]
+    return int(np.count_nonzero(scores >= _least(found.queries[number]))) >= LEAST_HOLDERS
 
 
 def _least(query: Query) -> float:

@@ -24,6 +24,7 @@ from digest.domain.subscribers import Status, Subscriber, SubscriberId, address_
 from digest.domain.tiers import Tier
 from digest.errors import NotFound, Refused, StoreError
 from digest.ranking.personal import PersonalRanker, Votes
+from digest.ranking.select import COMPILE_FROM, expect
 from digest.services.feedback import votes_of
 from digest.services.knowledge import Knowledge
 from digest.services.plans import (
@@ -150,6 +151,7 @@ class Composer:
         pool: _Pool | None = None
         if who == Who() and not dry_run:
             date_anew(self._engine, now)
+            self._expect(now)
         for plans in self._plans(who, now, done):
             if stop():
                 break
@@ -226,6 +228,10 @@ class Composer:
                 return
             after = chunk[-1].id
 
+    def _expect(self, now: datetime) -> None:
+        with reading(self._engine) as session:
+            expect(subscribers.count_due(session, now, COMPILE_FROM))
+
     def _plan_for(self, email: str, digest_on: date | None, now: datetime) -> Plan:
         """The plan for one address at once, whatever its schedule."""
         with reading(self._engine) as session:
@@ -252,6 +258,7 @@ class Composer:
                 session.rollback()
         if self._pool and not dry_run and self._pool.edition.id == edition.id:
             return self._pool
+        self._pool = None  # first: two editions at once take twice the memory
         pool = self._ranked(edition)
         self._pool = None if dry_run else pool
         return pool

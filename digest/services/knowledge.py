@@ -19,6 +19,7 @@ from digest.ranking.personal import PersonalRanker
 from digest.ranking.statistics import Statistics
 from digest.services.library import trends_of
 from digest.services.tiers import Equipment, equip
+from digest.store.database import patient
 from digest.store.papers import State, candidates, state_up_to, texts_before, texts_since
 
 EARLIER = 5_000  # papers that teach what an interest is about
@@ -53,6 +54,7 @@ class Knowledge:
         All are read anew where one of those read has changed or gone since, and after a day in any
         case: what a daemon knows must be what a fresh process would learn.
         """
+        patient(session.connection())  # between two statements there is much to think
         if self._begun_at is None or abs(at - self._begun_at) >= _DAY or self._is_stale(session):
             self._forget()
             self._begun_at = at

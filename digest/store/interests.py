@@ -3,14 +3,16 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select, tuple_
+from sqlalchemy import Select, delete, exists, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from digest.domain.interests import Interest, InterestKind
 from digest.domain.subscribers import SubscriberId
 from digest.store.papers import chunks
+from digest.store.prepared import among, prepared
 from digest.store.tables import InterestRow, SubscriberInterestRow, table
 
 CHUNK = 2_000  # two parameters each; SQLite takes 32,766
@@ -22,28 +24,29 @@ _Key = tuple[str, str]
 
 
 def interests_of(
-    session: Session, subscribers: ColumnElement[bool]
+    session: Session, subscribers: Sequence[int]
 ) -> dict[SubscriberId, tuple[Interest, ...]]:
-    """The interests of many subscribers in their own order, by a condition on
-    `subscriber_interests`; who has none is left out.
-    """
-    query = (
-        select(
-            _held.c.subscriber_id, _interests.c.kind, _held.c.text, _held.c.weight, _held.c.excluded
-        )
-        .join_from(_held, _interests, _held.c.interest_id == _interests.c.id)
-        .where(subscribers)
-        .order_by(_held.c.subscriber_id, _held.c.position)
-    )
+    """The interests of these subscribers in their own order; who has none is left out."""
     found: dict[SubscriberId, list[Interest]] = defaultdict(list)
-    for owner, kind, text, weight, excluded in session.execute(query):
-        found[SubscriberId(owner)].append(_interest(kind, text, weight, excluded))
+    rows = _of_owners(session).rows(session, {"owners": list(subscribers)})
+    for row in rows:
+        found[SubscriberId(row[0])].append(_interest(*row[1:]))
     return {owner: tuple(items) for owner, items in found.items()}
+
+
+@prepared
+def _of_owners(dialect: str) -> Select[Any]:
+    said = (_interests.c.kind, _held.c.text, _held.c.weight, _held.c.excluded)
+    query = select(_held.c.subscriber_id, *said).join_from(
+        _held, _interests, _held.c.interest_id == _interests.c.id
+    )
+    mine = query.where(among(dialect, _held.c.subscriber_id, "owners"))
+    return mine.order_by(_held.c.subscriber_id, _held.c.position)
 
 
 @lru_cache(maxsize=16_384)  # many subscribers have the same
 def _interest(kind: str, text: str, weight: float, excluded: bool) -> Interest:
-    return Interest(kind=InterestKind(kind), text=text, weight=weight, excluded=excluded)
+    return Interest(kind=InterestKind(kind), text=text, weight=weight, excluded=bool(excluded))
 
 
 def replace_interests(session: Session, wanted: Mapping[SubscriberId, Sequence[Interest]]) -> None:

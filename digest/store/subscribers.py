@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
-    RowMapping,
     Select,
     bindparam,
     delete,
@@ -36,14 +36,21 @@ from digest.domain.subscribers import (
 from digest.errors import InvalidInput, NotFound
 from digest.store.interests import forget_interests, interests_of, replace_interests
 from digest.store.papers import chunks
-from digest.store.tables import ConsentEventRow, SubscriberInterestRow, SubscriberRow, table
+from digest.store.tables import ConsentEventRow, SubscriberRow, table
 
 CHUNK = 1_000
 
 _K = TypeVar("_K")
 _subscribers = table(SubscriberRow)
-_held = table(SubscriberInterestRow)
 _events = table(ConsentEventRow)
+_READ = [
+    _subscribers.c[name]
+    for name in (
+        *("id", "email", "status", "next_digest_at", "resume_at"),
+        *("timezone", "hour", "frequency", "weekday", "empty_day"),
+        *("max_papers", "threshold", "min_matches", "text_only"),
+    )
+]
 
 # In the very words of the partial index ix_subscribers_due, or SQLite does not take it.
 _ACTIVE = words("status = 'active'")
@@ -207,8 +214,15 @@ def due(
         # A full chunk came before, so many are due: walking the ids once is cheaper than sorting
         # all who are due for every chunk, and an expression keeps SQLite off their index.
         instant = func.coalesce(instant, bindparam("never", None, type_=instant.type))
-    query = select(_subscribers).where(_ACTIVE, instant <= now, _subscribers.c.id > after_id)
+    query = select(*_READ).where(_ACTIVE, instant <= now, _subscribers.c.id > after_id)
     return _with_interests(session, query.order_by(_subscribers.c.id).limit(limit))
+
+
+def count_due(session: Session, now: datetime, most: int) -> int:
+    """How many are due at `now`, counted up to `most`."""
+    query = select(_subscribers.c.id).where(_ACTIVE, _subscribers.c.next_digest_at <= now)
+    counted = select(func.count()).select_from(query.limit(most).subquery())
+    return int(session.execute(counted).scalar_one())
 
 
 def dated_after(session: Session, instant: datetime, *, limit: int = CHUNK) -> list[Subscriber]:
@@ -236,7 +250,7 @@ def listed(
     after_id: SubscriberId | int = 0,
 ) -> list[Subscriber]:
     """Subscribers in order of id; `contains` is a part of the address, `limit` 0 gives all."""
-    query = select(_subscribers).where(_subscribers.c.id > after_id).order_by(_subscribers.c.id)
+    query = select(*_READ).where(_subscribers.c.id > after_id).order_by(_subscribers.c.id)
     if statuses:
         query = query.where(_subscribers.c.status.in_([status.value for status in statuses]))
     if contains:
@@ -287,7 +301,7 @@ def consent_of(
 
 
 def _one(session: Session, which: ColumnElement[bool], *, lock: bool) -> Subscriber | None:
-    query = select(_subscribers).where(which)
+    query = select(*_READ).where(which)
     found = _with_interests(session, query.with_for_update() if lock else query)
     return found[0] if found else None
 
@@ -303,55 +317,61 @@ def _many(
 ) -> dict[_K, Subscriber]:
     found: list[Subscriber] = []
     for chunk in chunks(keys, CHUNK):
-        query = select(_subscribers).where(column.in_(chunk)).order_by(_subscribers.c.id)
+        query = select(*_READ).where(column.in_(chunk)).order_by(_subscribers.c.id)
         held = query.with_for_update(skip_locked=passing) if lock else query
         found += _with_interests(session, held)
     return {key_of(one): one for one in found}
 
 
 def _with_interests(session: Session, query: Select[Any]) -> list[Subscriber]:
-    """Run the query for rows, and one more for all their interests."""
-    rows = session.execute(query).mappings().all()
+    """Run the query for rows of `_READ`, and one more for all their interests."""
+    rows = session.execute(query).all()
     held: dict[SubscriberId, tuple[Interest, ...]] = {}
     for chunk in chunks(rows, CHUNK * 5):
-        held |= interests_of(session, _held.c.subscriber_id.in_([row["id"] for row in chunk]))
-    return [_subscriber(row, held.get(SubscriberId(row["id"]), ())) for row in rows]
+        held |= interests_of(session, [row[0] for row in chunk])
+    return [_subscriber(row, held.get(row[0], ())) for row in rows]
 
 
-def _schedule(row: RowMapping) -> Schedule:
-    """The schedule; in UTC where this host's data has no such zone: one row that another host wrote
-    must not stop the rest.
-    """
-    name, unknown = row["timezone"], ""
-    try:
-        zone(name)
-    except InvalidInput:
-        name, unknown = "UTC", name
-    return Schedule(
-        timezone=name,
-        hour=row["hour"],
-        frequency=Frequency(row["frequency"]),
-        weekday=row["weekday"],
-        unknown=unknown,
+def _subscriber(row: Sequence[Any], interests: tuple[Interest, ...]) -> Subscriber:
+    number, email, status, next_digest_at, resume_at, *chosen = row
+    return Subscriber(
+        id=SubscriberId(number),
+        email=email,
+        status=Status(status),
+        interests=interests,
+        preferences=_preferences(*chosen),
+        next_digest_at=next_digest_at,
+        resume_at=resume_at,
     )
 
 
-def _subscriber(row: RowMapping, interests: tuple[Interest, ...]) -> Subscriber:
-    return Subscriber(
-        id=SubscriberId(row["id"]),
-        email=row["email"],
-        status=Status(row["status"]),
-        interests=interests,
-        preferences=Preferences(
-            schedule=_schedule(row),
-            max_papers=row["max_papers"],
-            threshold=row["threshold"],
-            empty_day=EmptyDay(row["empty_day"]),
-            min_matches=row["min_matches"],
-            text_only=row["text_only"],
+def _preferences(name: str, *chosen: Any) -> Preferences:
+    """With the schedule in UTC where this host's data has no such zone: one row that another host
+    wrote must not stop the rest.
+    """
+    try:
+        zone(name)
+    except InvalidInput:
+        return _chosen("UTC", name, *chosen)
+    return _chosen(name, "", *chosen)
+
+
+@lru_cache(maxsize=4_096)  # many subscribers have the same
+def _chosen(name: str, unknown: str, *columns: Any) -> Preferences:
+    hour, frequency, weekday, empty_day, max_papers, threshold, min_matches, text_only = columns
+    return Preferences(
+        schedule=Schedule(
+            timezone=name,
+            hour=hour,
+            frequency=Frequency(frequency),
+            weekday=weekday,
+            unknown=unknown,
         ),
-        next_digest_at=row["next_digest_at"],
-        resume_at=row["resume_at"],
+        max_papers=max_papers,
+        threshold=threshold,
+        empty_day=EmptyDay(empty_day),
+        min_matches=min_matches,
+        text_only=text_only,
     )
 
 
