@@ -86,6 +86,8 @@ def scrub(engine: Engine) -> bool:
         connection.execute(f"PRAGMA busy_timeout={SCRUB_TIMEOUT_MS}")
         try:
             busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:  # what is to be scrubbed has been committed all the same
+            return False
         finally:
             connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     return not busy
