@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import gc
 import json
 import re
 import stat
@@ -130,6 +131,15 @@ def test_an_archive_goes_through_a_pipe(
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(content)))
     assert "equal to the archive · imported into" in running.ok("import", "-").out
     assert running.ok("subscribers", "list", "--json").json[0]["email"] == "ada@example.com"
+
+
+def test_an_export_without_a_store_leaves_no_file_and_says_one_line(bare_desk: Desk) -> None:
+    ended = bare_desk.run("export", "store.zip")
+    gc.collect()
+    assert (ended.code, ended.err.count("\n")) == (1, 1)
+    assert "digest init" in ended.err
+    names = [path.name for path in bare_desk.folder.iterdir()]
+    assert [name for name in names if "zip" in name or "sqlite" in name] == []
 
 
 def test_an_archive_is_for_its_owner_alone_and_named_with_its_rows(running: Desk) -> None:

@@ -12,11 +12,11 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, Self, cast
 
 from digest.errors import InvalidInput
 from digest.services.move.values import LONGEST_LINE, Form
@@ -95,6 +95,14 @@ class Writer:
 
     def __init__(self, sink: BinaryIO) -> None:
         self._zip = zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        if kind is not None:  # else ZipFile would try again when it is collected, and say so
+            with suppress(OSError, ValueError):
+                self._zip.close()
 
     @contextmanager
     def part(self, table: str) -> Iterator[IO[bytes]]:

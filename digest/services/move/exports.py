@@ -8,10 +8,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy import Table as SqlTable
 
 from digest import __version__
-from digest.errors import InvalidInput
+from digest.errors import InvalidInput, SchemaMismatch
 from digest.services.move.archive import Manifest, Part, Tally, Writer, marked
 from digest.services.move.values import Form
-from digest.store import whole
+from digest.store import schema, whole
 
 
 def export_store(
@@ -28,24 +28,25 @@ def export_store(
 
     Raises SchemaMismatch where there is no store.
     """
-    writer = Writer(sink)
-    with whole.snapshot(engine) as connection:
-        schema = whole.revision(connection)
+    if schema.current(engine) is None:  # asked first, as SQLite would make a file of it
+        raise SchemaMismatch("there is no store yet: run digest init")
+    with Writer(sink) as writer, whole.snapshot(engine) as connection:
+        revision = whole.revision(connection)
         tables = whole.tables(connection)
         parts = {one.name: _written(connection, one, writer, each) for one in tables}
         last_ids = whole.last_ids(connection, tables)
         leased, begun = whole.in_the_air(connection)
-    manifest = Manifest(
-        schema=schema,
-        program=__version__,
-        created_at=now,
-        parts={name: tally.part(last_ids.get(name, 0)) for name, tally in parts.items()},
-        leased=leased,
-        begun=begun,
-        marks=tuple(marked(secret) for secret in secrets),
-    )
-    writer.finish(manifest)
-    return manifest
+        manifest = Manifest(
+            schema=revision,
+            program=__version__,
+            created_at=now,
+            parts={name: tally.part(last_ids.get(name, 0)) for name, tally in parts.items()},
+            leased=leased,
+            begun=begun,
+            marks=tuple(marked(secret) for secret in secrets),
+        )
+        writer.finish(manifest)
+        return manifest
 
 
 def tallied(connection: Connection, table: SqlTable) -> Part:
