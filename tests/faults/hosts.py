@@ -18,7 +18,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 NETWORK = "10.77.0"
 TOOLS = ("ip", "setpriv")
-_FORWARDING, _DISABLED = "3", "0"  # states of a bridge's port (linux/if_bridge.h)
 
 
 class NoHosts(Exception):
@@ -93,11 +92,11 @@ class Host:
 
     def swallow(self) -> None:
         """Let the switch drop every packet from and to here; nobody is told of it."""
-        self._port(_DISABLED)
+        _ip("-n", self.switch, "link", "set", self.role, "nomaster")
 
     def pass_on(self) -> None:
         """Let the switch pass packets on again."""
-        self._port(_FORWARDING)
+        _ip("-n", self.switch, "link", "set", self.role, "master", "bridge")
 
     def listens(self, port: int) -> Callable[[], bool]:
         """Asks whether somebody listens on that port here."""
@@ -108,10 +107,6 @@ class Host:
             return any(_is_listener(line.split(), port) for line in said.splitlines()[1:])
 
         return listens
-
-    def _port(self, state: str) -> None:
-        slave = ("type", "bridge_slave", "state", state)
-        _ip("-n", self.switch, "link", "set", "dev", self.role, *slave)
 
 
 @contextmanager
