@@ -40,6 +40,7 @@ DOUBT = 5
 REFUSED_MOST = 20
 REFUSED_DOMAINS = 5
 PAUSE_FIRST = timedelta(minutes=1)
+PAUSE_LOST = timedelta(seconds=15)  # to knock at a door that is closed annoys nobody
 PAUSE_MOST = timedelta(minutes=30)
 EVIDENCE_LASTS = timedelta(hours=1)
 EVIDENCE_RENEWED = timedelta(minutes=10)
@@ -143,23 +144,24 @@ class RelayState:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class News:
     """What one process has heard: mail was taken, then so much was held against the relay, then the
-    breaker opened.
+    breaker opened; `lost` where it did so because the relay could not be reached or dropped us.
     """
 
     taken: bool = False
     blamed: int = 0
     refused: int = 0
     opened: bool = False
+    lost: bool = False
 
     def __bool__(self) -> bool:
         return self.taken or self.opened or bool(self.blamed or self.refused)
 
 
-def pause_length(strikes: int, jitter: float) -> timedelta:
+def pause_length(strikes: int, jitter: float, *, lost: bool = False) -> timedelta:
     """The pause after so many before it: 1 min × 2ⁿ, at most 30 min; `jitter` in 0 to 1 shortens it
-    by up to a quarter.
+    by up to a quarter. For a relay that is `lost` it begins at 15 s: it may only be starting again.
     """
-    doubled = PAUSE_FIRST * int(2 ** min(max(strikes, 0), 16))
+    doubled = (PAUSE_LOST if lost else PAUSE_FIRST) * int(2 ** min(max(strikes, 0), 16))
     return min(doubled, PAUSE_MOST) * (1 - 0.25 * jitter)
 
 
@@ -246,15 +248,18 @@ class Breaker:
                 self._remember(blamed=1)
         if not self.why and (why := self._reason(heard)):
             self.why = f"{why}; the last said: {_words(result)}"
-            self._remember(opened=True)
+            self._remember(opened=True, lost=heard is Answer.LOST)
 
-    def _remember(self, *, blamed: int = 0, refused: int = 0, opened: bool = False) -> None:
+    def _remember(
+        self, *, blamed: int = 0, refused: int = 0, opened: bool = False, lost: bool = False
+    ) -> None:
         old = self._news
         self._news = News(
             taken=old.taken,
             blamed=old.blamed + blamed,
             refused=old.refused + refused,
             opened=old.opened or opened,
+            lost=lost if opened else old.lost,
         )
 
     def _reason(self, heard: Answer) -> str:

@@ -86,7 +86,7 @@ def settle(session: Session, news: News, now: datetime, jitter: float = 0.0) -> 
         _forgive(session, now)
     _add(session, {BLAMED: news.blamed, REFUSED: news.refused}, now)
     if news.opened:
-        _rest(session, now, jitter)
+        _rest(session, now, jitter, lost=news.lost)
     return relay_state(session)
 
 
@@ -108,12 +108,12 @@ def _add(session: Session, counts: Mapping[str, int], now: datetime) -> None:
             session.execute(counted.values(strikes=_paces.c.strikes + count))
 
 
-def _rest(session: Session, now: datetime, jitter: float) -> None:
+def _rest(session: Session, now: datetime, jitter: float, *, lost: bool) -> None:
     state = relay_state(session)
     _end_probe(session)
     if state.pause(now):
         return
-    until = now + pause_length(state.strikes, jitter)
+    until = now + pause_length(state.strikes, jitter, lost=lost)
     mine = update(_paces).where(_paces.c.scope == RELAY)
     session.execute(mine.values(free_at=until, strikes=min(state.strikes, STRIKES_MOST) + 1))
 

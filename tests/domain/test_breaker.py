@@ -223,6 +223,21 @@ def test_pauses_double_from_a_minute_up_to_thirty(strikes, minutes):
     assert pause_length(strikes, 1.0) == minutes * MINUTE * 0.75
 
 
+def test_a_relay_that_is_lost_is_tried_again_sooner():
+    assert pause_length(0, 0.0, lost=True) == MINUTE / 4
+    assert pause_length(2, 0.0, lost=True) == MINUTE
+    assert pause_length(10**9, 0.0, lost=True) == 30 * MINUTE
+
+
+def test_what_opened_the_breaker_says_whether_the_relay_is_lost():
+    unreachable, refusing = Breaker(), Breaker()
+    for _ in range(BLAMED_MOST):
+        unreachable.lost("connection refused")
+        hear(refusing, SPAM)
+    assert unreachable.take_news(NOON) == News(blamed=BLAMED_MOST, opened=True, lost=True)
+    assert refusing.take_news(NOON) == News(blamed=BLAMED_MOST, opened=True)
+
+
 def test_a_pause_that_lies_further_ahead_than_any_is_a_wrong_clock():
     assert RelayState(strikes=1, paused_until=NOON + MINUTE).pause(NOON) == NOON + MINUTE
     assert RelayState(strikes=1, paused_until=NOON).pause(NOON) is None

@@ -7,6 +7,7 @@ from tests.faults.telling import told
 from tests.faults.village import CONNECTIONS, Village, settled
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
+SLOW_S = 600.0  # libfaketime makes a worker several times slower
 
 
 @pytest.fixture
@@ -30,17 +31,17 @@ def test_clocks_an_hour_apart_from_the_start(place: Village, clocks: list[Clock]
     ahead.set("+1h")
     behind.set("-1h")
     place.start()
-    place.in_full_swing(*place.workers)
-    told("clocks an hour ahead and behind", settled(place, doubt_most=0))
+    place.in_full_swing(*place.workers, within_s=SLOW_S)
+    told("clocks an hour ahead and behind", settled(place, doubt_most=0, within_s=SLOW_S))
 
 
 def test_clocks_that_are_set_while_the_workers_send(place: Village, clocks: list[Clock]) -> None:
     place.start()
-    place.in_full_swing(*place.workers)
+    place.in_full_swing(*place.workers, within_s=SLOW_S)
     ahead, behind, _ = clocks
     ahead.set("+1h")
     behind.set("-1h")
-    told("clocks set forward and back", settled(place, doubt_most=0))
+    told("clocks set forward and back", settled(place, doubt_most=0, within_s=SLOW_S))
 
 
 def test_clock_set_back_keeps_no_worker_waiting_for_that_hour(
@@ -48,9 +49,12 @@ def test_clock_set_back_keeps_no_worker_waiting_for_that_hour(
 ) -> None:
     place.start()
     alone, *others = place.workers
-    place.in_full_swing(*place.workers)
+    place.in_full_swing(*place.workers, within_s=SLOW_S)
     for worker in others:
         worker.process().kill()
     clocks[0].set("-1h")
-    told("clock of the only worker set back", settled(place, doubt_most=2 * CONNECTIONS))
+    told(
+        "clock of the only worker set back",
+        settled(place, doubt_most=2 * CONNECTIONS, within_s=SLOW_S),
+    )
     assert place.sent_by(alone) > place.deliveries / 3

@@ -166,7 +166,7 @@ class Village:
         """How much the relay has taken from that host."""
         return sum(one.peer == worker.host.address for one in self.relay.taken())
 
-    def in_full_swing(self, *workers: Worker) -> None:
+    def in_full_swing(self, *workers: Worker, within_s: float = PATIENCE_S) -> None:
         """Wait until a third has gone, and each of these workers is sending."""
 
         def swings() -> bool:
@@ -174,7 +174,7 @@ class Village:
             enough = by.total() >= self.deliveries / 3
             return enough and all(by[worker.host.address] >= 8 for worker in workers)
 
-        self.waits_until(swings, f"a third of {self.deliveries} is sent")
+        self.waits_until(swings, f"a third of {self.deliveries} is sent", within_s)
 
     def ledger(self) -> list[Row]:
         """Every delivery."""

@@ -42,6 +42,11 @@ def test_several_that_open_at_once_begin_one_pause(session):
     assert (state.strikes, state.paused_until) == (1, NOON + MINUTE)
 
 
+def test_a_lost_relay_rests_for_a_quarter_of_a_minute_at_first(session):
+    state = relay.settle(session, News(opened=True, lost=True), NOON)
+    assert state.paused_until == NOON + MINUTE / 4
+
+
 def test_after_a_pause_one_probes_and_the_others_wait_for_it(session):
     relay.settle(session, OPENED, NOON)
     later = NOON + MINUTE
