@@ -15,7 +15,7 @@ from digest.domain.schedule import Schedule
 from digest.domain.subscribers import Preferences, SubscriberId
 from digest.services.subscribe import Keys
 from digest.settings import Loaded, Settings, with_secrets
-from digest.store.clock import StoreClock
+from digest.store.clock import StoreClock, steady
 from digest.store.database import open_engine
 from digest.store.version import is_usable
 
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from digest.services.compose import Composed, Composer, Policy
     from digest.services.deliver import Delivered
     from digest.services.mailroom import Mailroom
+    from digest.services.on_demand import OnDemand
     from digest.services.postbox import Summary
     from digest.services.prune import Pruned
     from digest.services.trial import Trial
     from digest.services.window import Window
     from digest.sources.http import HttpClient
+
+
+_RANKING = ("ranking", "sender", "secret_keys")  # what a composer's policy is made of
 
 
 class App:
@@ -51,12 +55,15 @@ class App:
         self.loaded = loaded
         self.clock = clock
         self._leaves_traces = leaves_traces
+        self._composed_at = 0.0
 
     def renewed(self, loaded: Loaded) -> "App":
         """An app over other settings, on the same store, with what still holds of this one."""
         fresh = App(loaded, self.clock, leaves_traces=self._leaves_traces)
         fresh.raw_engine = self.raw_engine
-        same = fresh._policy == self._policy
+        same = all(
+            getattr(fresh.settings, name) == getattr(self.settings, name) for name in _RANKING
+        )
         if same and "composer" in self.__dict__:
             fresh.composer = self.composer
         if same and "window" in self.__dict__:
@@ -190,8 +197,13 @@ class App:
         )
 
     @cached_property
-    def window(self) -> "Window":
-        """The papers of the day, held ready for the pages; it learns of nothing until started."""
+    def window(self) -> "OnDemand":
+        """The papers of the day for the pages; opened when somebody looks."""
+        from digest.services.on_demand import OnDemand
+
+        return OnDemand(self._make_window)
+
+    def _make_window(self) -> "Window":
         from digest.services.window import Window
 
         return Window(self.engine, self._policy, self.clock)
@@ -242,12 +254,32 @@ class App:
 
         return read_mailbox(self.engine, self.mailbox, self.means, self.clock, stop)
 
+    def _due_at(self) -> datetime:
+        """The instant by which a subscriber is due or not."""
+        return self.wall()() if self.clock is present else self.clock()
+
+    def anyone_due(self) -> bool:
+        """Whether there is anybody to compose for; a look that needs no ranker."""
+        from digest.store.database import reading
+        from digest.store.due import anyone_due
+
+        with reading(self.engine) as session:
+            return anyone_due(session, self._due_at())
+
     def compose(self, *, stop: Callable[[], bool] = lambda: False) -> "Composed":
         """Digests of who is due into the ledger."""
         from digest.services.compose import Who
 
-        clock = self.wall() if self.clock is present else self.clock
-        return self.composer.compose(Who(), clock(), stop=stop)
+        self._composed_at = steady()
+        return self.composer.compose(Who(), self._due_at(), stop=stop)
+
+    def forget_ranking_after(self, idle: timedelta) -> None:
+        """Give back what the ranker learnt where nothing was composed for so long."""
+        if "composer" in self.__dict__ and steady() - self._composed_at >= idle.total_seconds():
+            from digest.services.memory import give_back
+
+            del self.composer
+            give_back()
 
     @property
     def retention(self) -> "Retention":

@@ -17,7 +17,9 @@ def run_daemon(*, pages: bool) -> None:
     from digest.daemon import Daemon
     from digest.errors import ConfigError, WeightsError
     from digest.logs import configure
+    from digest.services.memory import few_arenas
 
+    few_arenas()
     app = open_app()
     configure(app.settings.log.level, app.settings.log.format)
     app.engine.dispose()  # a store that is not ours, or is not there, ends it here

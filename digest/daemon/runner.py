@@ -5,12 +5,14 @@ import signal
 import threading
 from collections import defaultdict
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from digest import notify
 from digest.app import App, present
+from digest.daemon.equipment import missing_for
 from digest.daemon.jobs import JOBS, Job
 from digest.daemon.pulse import Pulse
 from digest.daemon.reload import reread
@@ -21,7 +23,9 @@ from digest.errors import ConfigError, DigestError
 from digest.services import runs
 from digest.store.clock import steady
 from digest.web.machines import machines
-from digest.web.role import Web
+
+if TYPE_CHECKING:
+    from digest.web.role import Web
 from digest.web.server import Server
 
 log = structlog.get_logger("digest.daemon")
@@ -70,7 +74,7 @@ class Daemon:
         Raises UsageError for a tier that is not installed, WeightsError where its files are
         damaged: before anything ran, for no later tick could compose either.
         """
-        missing = self._app.composer.note
+        missing = missing_for(self._app.settings.ranking.tier)
         self._told.listen(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         scheduler = BackgroundScheduler(timezone="UTC")
         for job in JOBS:
@@ -203,12 +207,14 @@ class Daemon:
             log.error("no figures", error=str(exc))  # noqa: TRY400  # a trace would say no more
             return None
 
-    def _pages_if_wanted(self) -> Web | None:
+    def _pages_if_wanted(self) -> "Web | None":
         """The pages; None where none are wanted, or where another process has the port: the mails
         of the day must not wait for that.
         """
         if not (self._pages and self._app.settings.web.port):
             return None
+        from digest.web.role import Web
+
         try:
             return Web(self._app, self.deliver)
         except ConfigError as exc:

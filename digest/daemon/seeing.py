@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from digest.app import App
-from digest.services.alerts import look
-from digest.watching import watch_of
 
 LOOK_S = 300.0
 
 
 def alerting(app: App, _stop: Callable[[], bool]) -> None:
     """Look once; what is news goes to the log, and to the operator's address where one is set."""
+    from digest.services.alerts import look
+    from digest.watching import watch_of
+
     look(watch_of(app), app.clock())

@@ -5,6 +5,7 @@ also is its sign of life (`pulse`).
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
@@ -14,6 +15,9 @@ from digest.services.pauses import resume_due
 from digest.services.signup import take_in
 
 log = structlog.get_logger("digest.daemon")
+
+# what the ranker learnt of the store takes hundreds of megabytes; readers are due by the hour
+RANKING_LASTS = timedelta(minutes=10)
 
 Stop = Callable[[], bool]
 Step = Callable[[App, Stop], None]
@@ -45,6 +49,9 @@ def collecting(app: App, stop: Stop) -> None:
 
 def composing(app: App, stop: Stop) -> None:
     """Write the digests of who is due into the ledger."""
+    if not app.anyone_due():
+        app.forget_ranking_after(RANKING_LASTS)
+        return
     summary = app.compose(stop=stop)
     runs.composed(summary)
     if summary.due:

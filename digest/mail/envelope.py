@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-
 from digest.errors import InvalidInput, PermanentMailError
 from digest.mail.message import wire_address
 
@@ -122,6 +120,8 @@ def stuffed(message: bytes) -> bytes:
     """
     if not message.endswith(b"\r\n"):
         return stuffed(_mended(message))
+    import numpy as np  # noqa: PLC0415  # ten megabytes that a daemon without mail need not hold
+
     octets = np.frombuffer(message, dtype=np.uint8)  # a quarter of the time of bytes.count
     feeds = octets == _LF
     if (octets == _CR).tobytes()[:-1] != feeds.tobytes()[1:] or feeds[0]:

@@ -1,9 +1,13 @@
 """The reason for a pick: the interest that brought it, where it stands, and the trend facts."""
 
+from typing import TYPE_CHECKING
+
 from digest.domain.digests import Part, Reason, Where
 from digest.domain.interests import Interest
 from digest.domain.trends import Trend
-from digest.ranking.match import Matcher
+
+if TYPE_CHECKING:
+    from digest.ranking.match import Matcher
 
 _Found = tuple[Where, tuple[str, ...], tuple[Part, ...]]
 
@@ -11,7 +15,7 @@ _Found = tuple[Where, tuple[str, ...], tuple[Part, ...]]
 class Explainer:
     """Says why; what was found for an interest in a paper is kept for the next subscriber."""
 
-    def __init__(self, matcher: Matcher) -> None:
+    def __init__(self, matcher: "Matcher") -> None:
         self._matcher = matcher
         self._found: dict[tuple[str, str, int], _Found] = {}
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 from sqlmodel import Session
@@ -14,12 +15,14 @@ from digest.domain.digests import Digest
 from digest.domain.schedule import local_date
 from digest.domain.subscribers import Status, Subscriber
 from digest.errors import StoreError
-from digest.services.compose import Composer
 from digest.services.mailroom import Mail, Mailroom, Order, considered, papers_of
 from digest.store import subscribers
 from digest.store.contents import content_from_json
 from digest.store.database import reading
 from digest.store.ledger_read import Which, list_deliveries
+
+if TYPE_CHECKING:
+    from digest.services.compose import Composer
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9@._+-]+")
 
@@ -39,7 +42,7 @@ class Desk:
     """What a preview stands on."""
 
     engine: Engine
-    composer: Composer
+    composer: "Composer"
     mailroom: Mailroom
 
 

@@ -15,8 +15,8 @@ from digest.mail.theme import Theme
 from digest.mail.tokens import Tokens
 from digest.services.bounce import Means
 from digest.services.mailroom import Mailroom
+from digest.services.on_demand import OnDemand
 from digest.services.subscribe import Keys
-from digest.services.window import Window
 from digest.settings import Settings
 from digest.sources.sns import Sns
 from digest.web.pages import Pages
@@ -38,7 +38,7 @@ class Desk:
     tokens: Tokens
     keys: Keys
     means: Means
-    window: Window
+    window: OnDemand
     pages: Pages
     new_preferences: Preferences
     mailroom: Mailroom | None = None

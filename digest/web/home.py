@@ -15,9 +15,9 @@ from starlette.routing import Route
 from digest.domain.interests import Interest, InterestKind
 from digest.errors import BadToken, InvalidInput, TooMany
 from digest.services import archive, invite, signup
+from digest.services.on_demand import OnDemand
 from digest.services.shown import Shown
 from digest.services.signup import SignUp, VisitLimits
-from digest.services.window import Window
 from digest.settings.web import Registration
 from digest.store.database import reading
 from digest.web import joinform, zones
@@ -197,7 +197,7 @@ def _page(
 
 
 @lru_cache(maxsize=8)  # the same for everybody until other papers are shown
-def _trending(pages: Pages, window: Window, _at: datetime | None, most: int) -> Markup:
+def _trending(pages: Pages, window: OnDemand, _at: datetime | None, most: int) -> Markup:
     """The cards of what trends now, empty where there are no papers."""
     found = window.trending(most).papers
     # a template's output, in which all that came from outside is escaped

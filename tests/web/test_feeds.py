@@ -265,7 +265,7 @@ def test_nobody_else_reads_along(browser: Browser, clock: Clock) -> None:
 def _well_formed(browser: Browser, strings: list[str]) -> None:
     for first in range(0, len(strings), 30):
         hostile.came(browser.desk, strings[first : first + 30])
-    browser.desk.window._view = None
+    browser.desk.window.close()
     browser.desk.window.refresh()
     for query in ("", "?interests=script", "?interests=-tea", "?interests=alert"):
         root = check_atom(browser.get(f"/feed.atom{query}").content)
