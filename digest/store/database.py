@@ -260,7 +260,7 @@ def timeouts(url: str, lease: timedelta) -> dict[str, str | int]:
         "idle_in_transaction_session_timeout": round(1000 * third),
         "lock_timeout": round(1500 * third),
         "statement_timeout": 1000 * STATEMENT_S,
-        "tcp_keepalives_idle": round(third),
+        "tcp_keepalives_idle": max(round(third), 1),
         "tcp_keepalives_interval": max(round(third / 3), 1),
         "tcp_keepalives_count": 3,
         "tcp_user_timeout": round(2000 * third),
@@ -269,7 +269,7 @@ def timeouts(url: str, lease: timedelta) -> dict[str, str | int]:
     own = make_url(url).query.get("options", "")
     return {
         "connect_timeout": CONNECT_S,
-        "keepalives_idle": round(third),
+        "keepalives_idle": max(round(third), 1),
         "keepalives_interval": max(round(third / 3), 1),
         "keepalives_count": 3,
         "tcp_user_timeout": round(1500 * third),

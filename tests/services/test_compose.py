@@ -21,7 +21,7 @@ from digest.services.compose import ComposedDigest, Composer, Policy, Who
 from digest.services.subscribe import Keys
 from digest.store import subscribers
 from digest.store.contents import paper_ids
-from digest.store.database import reading, transaction
+from digest.store.database import open_engine, reading, transaction
 from digest.store.ledger_read import list_deliveries
 from digest.store.subscribers import NewSubscriber, add_many
 from tests.builders import NOON, a_batch, a_listing, attention, some_interests
@@ -195,6 +195,21 @@ def test_two_composers_at_once_write_each_date_once(engine: Engine) -> None:
         done = list(pool.map(lambda composer: composer.compose(Who(), NOON), composers))
     assert sum(one.composed for one in done) == 30
     assert len(_rows(engine)) == 30
+
+
+@pytest.mark.postgres
+def test_composing_passes_over_who_is_held_elsewhere_and_waits_for_nobody(
+    postgres_url: str,
+) -> None:
+    engine = open_engine(postgres_url)
+    _papers(engine, "Continual learning")
+    for name in ("ada", "bob"):
+        _reader(engine, f"{name}@example.com", "continual learning")
+    with transaction(engine) as other:
+        assert subscribers.find_by_email(other, "ada@example.com", lock=True)
+        assert _composer(engine).compose(Who(), NOON).composed == 1
+    assert _composer(engine).compose(Who(), NOON).composed == 1
+    engine.dispose()
 
 
 def test_dated_composing_is_for_those_whose_schedule_chooses_the_date(engine: Engine) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from digest.errors import ConfigError, StoreError
-from digest.store.database import clock_ahead, open_engine, reading, transaction
+from digest.store.database import clock_ahead, open_engine, patient, reading, transaction
 from digest.store.tables import EditionRow
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -170,3 +170,53 @@ def test_a_connection_that_broke_while_it_rested_is_made_anew(postgres_url, monk
         assert session.execute(text("SELECT pg_backend_pid()")).scalar_one() != ours
     engine.dispose()
     other.dispose()
+
+
+@pytest.mark.postgres
+def test_a_host_that_falls_silent_holds_its_rows_for_a_moment_only(postgres_url, monkeypatch):
+    monkeypatch.setattr("digest.store.database.LEAST_S", 0.2)
+    silent = open_engine(postgres_url, timedelta(seconds=0.9))
+    other = open_engine(postgres_url)
+    with transaction(other) as session:
+        session.add(EditionRow(cutoff_at=datetime(2026, 3, 1, tzinfo=UTC), lookback_days=7))
+    held = text("SELECT id FROM editions FOR UPDATE")
+    with pytest.raises(StoreError, match="idle-in-transaction"), transaction(silent) as session:
+        session.execute(held)
+        with transaction(other) as waiting:  # until the server has ended the other
+            waiting.execute(held)
+        session.execute(held)
+    with transaction(silent) as session:
+        session.execute(held)
+    silent.dispose()
+    other.dispose()
+
+
+@pytest.mark.postgres
+def test_who_waits_for_a_row_gives_up_in_time_unless_it_may_take_its_time(
+    postgres_url, monkeypatch
+):
+    monkeypatch.setattr("digest.store.database.LEAST_S", 0.2)
+    holder, waiter = open_engine(postgres_url), open_engine(postgres_url, timedelta(seconds=0.6))
+    row = EditionRow(cutoff_at=datetime(2026, 3, 1, tzinfo=UTC), lookback_days=7)
+    with transaction(holder) as session:
+        session.add(row)
+    held = text("SELECT id FROM editions FOR UPDATE")
+    with transaction(holder) as session:
+        session.execute(held)
+        with pytest.raises(StoreError, match="lock timeout"), transaction(waiter) as late:
+            late.execute(held)
+    with transaction(waiter) as session:
+        patient(session.connection())
+        assert session.execute(text("SHOW lock_timeout")).scalar_one() == "0"
+    holder.dispose()
+    waiter.dispose()
+
+
+@pytest.mark.postgres
+def test_what_the_url_says_in_its_own_options_counts_more(postgres_url):
+    engine = open_engine(f"{postgres_url}?options=-c%20lock_timeout%3D1234")
+    with reading(engine) as session:
+        assert session.execute(text("SHOW lock_timeout")).scalar_one() == "1234ms"
+        said = session.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one()
+    assert said == "10s"  # a third of a lease
+    engine.dispose()
