@@ -8,7 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -32,6 +38,9 @@ __all__ = ["TYPE", "exposition", "observe"]
 
 # Counting a million subscribers takes the store a while, and nobody looks at it by the second.
 COUNTED_FOR = timedelta(minutes=1)
+
+# when each began to count would be one more figure beside every other
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _registry = CollectorRegistry()
 _requests = Counter(
