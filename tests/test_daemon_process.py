@@ -127,6 +127,7 @@ def test_sighup_reads_the_settings_again_and_keeps_the_old_where_they_are_wrong(
     assert "sender.names is no setting" in log
 
 
+@pytest.mark.slow
 def test_daemon_tells_systemd_that_it_is_ready_alive_and_stopping(
     town: Desk, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -191,6 +191,7 @@ def test_no_secret_can_come_into_a_layer() -> None:
     assert not any(Path(source).name in ("config.toml", "secrets.toml") for source in sources)
 
 
+@pytest.mark.slow
 def test_the_wheel_can_be_made_of_what_the_build_sees(tmp_path: Path) -> None:
     for copy in of("COPY"):
         if "--from" not in copy:

@@ -43,6 +43,7 @@ def hour(bare_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return bare_desk
 
 
+@pytest.mark.slow
 def test_the_first_hour_ends_with_a_signed_digest_in_the_mailbox(hour: Desk) -> None:
     done: list[str] = []
     with Sink() as relay:

@@ -259,7 +259,7 @@ def test_every_make_target_is_explained_by_make_help() -> None:
     result = run("make", "--no-print-directory", "help", cwd=ROOT)
     assert result.returncode == 0, result.stderr
     names = [line.split()[1] for line in result.stdout.splitlines()]
-    assert names == ["help", "demo", "test", "test-all", "check", "docs", "bench", "clean"]
+    assert names == ["help", "demo", "test", "test-all", "soak", "check", "docs", "bench", "clean"]
 
 
 def test_make_names_a_python_that_is_missing_or_cannot_make_environments(tmp_path: Path) -> None:
@@ -322,6 +322,7 @@ def test_wheel_holds_templates_migrations_and_sample(wheel: Path) -> None:
     assert not [name for name in names if name.startswith(("tests/", "digest/planted"))]
 
 
+@pytest.mark.slow
 def test_installed_wheel_finds_its_own_resources(installed: Path, tmp_path: Path) -> None:
     script = (
         "import digest; from digest.resources import folder;"
@@ -334,6 +335,7 @@ def test_installed_wheel_finds_its_own_resources(installed: Path, tmp_path: Path
     assert all(place.is_relative_to(installed) and place.exists() for place in places)
 
 
+@pytest.mark.slow
 def test_installed_wheel_runs_the_demo_away_from_the_checkout(
     installed: Path, tmp_path: Path
 ) -> None:
@@ -349,6 +351,7 @@ def test_installed_wheel_runs_the_demo_away_from_the_checkout(
         assert len(list(out.rglob(f"*.{kind}"))) >= 5, result.stdout
 
 
+@pytest.mark.slow
 def test_sdist_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     command = ("-m", "build", "--no-isolation", "--outdir", tmp_path, ROOT)
     built = run(sys.executable, *command, cwd=tmp_path)  # the wheel is built from the sdist here

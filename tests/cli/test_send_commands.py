@@ -212,6 +212,7 @@ def test_demo_leaves_the_operators_store_alone(desk: Desk) -> None:
     assert _dump(desk) == before
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_the_same_way_on_postgresql(
     bare_desk: Desk, sink: Sink, postgres_url: str, monkeypatch: pytest.MonkeyPatch

@@ -107,6 +107,7 @@ def test_an_mbox_with_other_line_ends_or_none_at_its_end():
     assert second.raw == b"A: 2\r\n\r\ny"
 
 
+@pytest.mark.slow
 def test_of_a_huge_mail_the_head_is_enough(tmp_path):
     (tmp_path / "big").write_bytes(b"Subject: big\n\n" + b"x" * (10 << 20))
     (mail,) = in_files([tmp_path / "big"])

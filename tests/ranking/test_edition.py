@@ -382,6 +382,7 @@ def test_a_trend_that_is_no_number_leaves_no_trace() -> None:
             assert 0 <= pick.score <= 1 and pick.trend == 0
 
 
+@pytest.mark.slow
 def test_ten_thousand_papers_of_a_day_are_one_edition() -> None:
     rng = np.random.default_rng(5)
     names = [f"w{n}" for n in range(3_000)]

@@ -287,6 +287,7 @@ def mean_rank(score: np.ndarray, wanted: Sequence[int], left_out: Sequence[int])
     return float(np.mean([order.index(n) for n in wanted])) + 1
 
 
+@pytest.mark.slow
 def test_five_votes_on_a_topic_bring_its_other_papers_earlier(shared: Path) -> None:
     papers, early, topics = real_topics(shared, 2000)
     tastes = tastes_of(papers)

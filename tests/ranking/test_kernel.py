@@ -50,6 +50,7 @@ def test_a_numba_that_fails_is_named_once_and_stops_nobody(
     assert chosen(Shelf(), readers, compiled=True)[0].papers == [0]
 
 
+@pytest.mark.slow
 def test_a_few_readers_do_not_load_numba() -> None:
     script = (
         "import sys; from tests.ranking.readers import *;"

@@ -298,6 +298,7 @@ def _without(paper: Paper, words: tuple[str, ...]) -> Paper:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.lists(_PAPERS, min_size=1, max_size=4), _INTERESTS)
 def test_without_the_words_of_its_reason_a_paper_matches_less_or_not(

@@ -55,6 +55,7 @@ def ranker(papers: list[Paper]) -> EditionRanker:
     return EditionRanker(papers, Statistics.of((p.title, p.abstract) for p in papers), {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", INTERESTS)
 def test_every_pick_holds_what_its_reason_names(
     text: str, papers: list[Paper], ranker: EditionRanker

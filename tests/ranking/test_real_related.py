@@ -20,6 +20,8 @@ from digest.ranking.statistics import Statistics, Text
 from digest.services.tiers import equip
 from tests.builders import a_paper, a_subscriber
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2026, 8, 21)
 INTERESTS = (
     "tokenization",

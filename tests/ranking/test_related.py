@@ -190,6 +190,7 @@ SEVERAL = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.permutations(SEVERAL), st.integers(0, len(SEVERAL)))
 def test_learnt_alone_or_with_others_in_any_order_an_interest_gives_the_same(

@@ -192,6 +192,7 @@ def test_an_export_is_the_store_at_one_instant(desk: Desk) -> None:
     assert manifest.parts["subscribers"].rows == 1
 
 
+@pytest.mark.slow
 def test_an_import_that_fails_at_its_last_table_leaves_the_store_empty(
     desk: Desk, other: Engine
 ) -> None:
@@ -213,6 +214,7 @@ def spoiled(parts: dict[str, bytes]) -> dict[str, bytes]:
     return {"bounces.jsonl": line, "manifest.json": json.dumps(told).encode()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", ["0001", "0005"])
 def test_an_archive_of_an_older_schema_becomes_what_an_upgrade_makes_of_its_store(
     desk: Desk, sqlite_store: Engine, revision: str

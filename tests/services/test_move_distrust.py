@@ -122,6 +122,7 @@ def test_an_archive_that_was_cut_off_is_refused(
     assert "cut off" in refusal(sqlite_store, archive[: int(len(archive) * share)])
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_goes_in_unnoticed(sqlite_store: Engine, archive: bytes) -> None:
     truth = parts_of(archive)
     for place in range(0, len(archive), 97):
@@ -209,6 +210,7 @@ def test_what_postgresql_cannot_hold_is_refused_by_it(postgres_url: str, archive
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_bomb_of_one_endless_line_is_left_after_a_few_megabytes(
     sqlite_store: Engine, archive: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def test_who_looks_first_waits_a_little_and_sees_the_papers(window: OnDemand) ->
     assert [paper.title for paper in shown.papers] == ["On tea"]
 
 
+@pytest.mark.slow
 def test_it_is_closed_when_nobody_looks_and_opened_again(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,8 @@
 import random
 from datetime import timedelta
 
+import pytest
+
 from digest.domain import retention
 from digest.domain.editions import Edition, EditionId
 from digest.domain.retention import Keep, Kind, Policy
@@ -46,6 +48,7 @@ def scores(engine):
     return {pick.paper_id: pick.relevance for pick in digest.picks}
 
 
+@pytest.mark.slow
 def test_a_days_pruning_leaves_relevance_as_it_was(engine, monkeypatch):
     monkeypatch.setattr(retention, "LEAST_AT_ONCE", 10)
     filled(engine, old=1_500, young=60)

@@ -195,6 +195,7 @@ def test_upgrading_leaves_the_logging_of_the_program_alone(bare_engine):
     )
 
 
+@pytest.mark.slow
 def test_two_processes_that_upgrade_at_once_do_not_collide(bare_url):
     spawn = multiprocessing.get_context("spawn")
     start, results = spawn.Barrier(3), spawn.Queue()

@@ -151,6 +151,11 @@ def test_hostile_papers_are_text(browser: Browser) -> None:
 
 
 def test_real_hostile_papers_are_text(browser: Browser, shared: Path) -> None:
+    _harmless(browser, hostile.strings(shared)[::20], every=6)
+
+
+@pytest.mark.slow
+def test_all_real_hostile_papers_are_text(browser: Browser, shared: Path) -> None:
     _harmless(browser, hostile.strings(shared), every=6)
 
 

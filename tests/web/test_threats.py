@@ -169,6 +169,7 @@ def test_a_token_is_good_for_its_own_purpose_alone(
     assert _all_rows(desk.engine) == before
 
 
+@pytest.mark.slow
 def test_opening_any_address_changes_nothing(browser: Browser, desk: Desk) -> None:
     """Scanners open every link, with JavaScript too: GET, HEAD and OPTIONS are safe everywhere."""
     person = _subscriber(desk, "ada@lab.example", Status.ACTIVE)
@@ -191,6 +192,7 @@ def _filled(browser: Browser, path: str, person: int) -> Iterator[str]:
         yield re.sub(r"\{(\w+)(?::\w+)?\}", lambda m, token=token: values.get(m[1], token), path)
 
 
+@pytest.mark.slow
 def test_nothing_sends_a_visitor_elsewhere(browser: Browser, desk: Desk) -> None:
     """ASVS V1.2, open redirect: the web answers every request itself."""
     person = _subscriber(desk, "ada@lab.example", Status.ACTIVE)

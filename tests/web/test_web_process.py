@@ -74,6 +74,7 @@ def test_the_web_alone_answers_and_ends_on_sigterm(town: Desk) -> None:
     assert [one["status"] for one in people] in ([], ["pending"])  # taken in, or waiting for it
 
 
+@pytest.mark.slow
 def test_the_daemon_leads_from_the_form_to_the_inbox(
     town: Desk, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +97,7 @@ def test_the_daemon_leads_from_the_form_to_the_inbox(
     assert [one["status"] for one in town.ok("subscribers", "list", "--json").json] == ["active"]
 
 
+@pytest.mark.slow
 def test_a_taken_port_keeps_no_mail_waiting_but_ends_the_web_role(
     town: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
