@@ -26,22 +26,17 @@ def clocks(place: Village) -> list[Clock]:
     return made
 
 
-def test_clocks_an_hour_apart_from_the_start(place: Village, clocks: list[Clock]) -> None:
+def test_clocks_an_hour_ahead_and_behind_that_are_set_while_the_workers_send(
+    place: Village, clocks: list[Clock]
+) -> None:
     ahead, behind, _ = clocks
     ahead.set("+1h")
     behind.set("-1h")
     place.start()
     place.in_full_swing(*place.workers, within_s=SLOW_S)
-    told("clocks an hour ahead and behind", settled(place, doubt_most=0, within_s=SLOW_S))
-
-
-def test_clocks_that_are_set_while_the_workers_send(place: Village, clocks: list[Clock]) -> None:
-    place.start()
-    place.in_full_swing(*place.workers, within_s=SLOW_S)
-    ahead, behind, _ = clocks
-    ahead.set("+1h")
-    behind.set("-1h")
-    told("clocks set forward and back", settled(place, doubt_most=0, within_s=SLOW_S))
+    ahead.set("-1h")
+    behind.set("+1h")
+    told("clocks an hour off, then set", settled(place, doubt_most=0, within_s=SLOW_S))
 
 
 def test_clock_set_back_keeps_no_worker_waiting_for_that_hour(

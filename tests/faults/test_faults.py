@@ -95,18 +95,11 @@ def test_worker_that_is_stopped_past_its_lease(place: Village) -> None:
     told("stopped", figures)
 
 
-@pytest.mark.parametrize(
-    "by_hand", [True, False], ids=lambda by_hand: "hand" if by_hand else "itself"
-)
-def test_killed_relay(place: Village, by_hand: bool) -> None:
-    """The workers give a lost relay a rest at first; `digest deliver` tries it at once."""
+def test_killed_relay(place: Village) -> None:
     place.start()
     place.in_full_swing(*place.workers)
     place.relay.kill()
     time.sleep(1)
     place.relay.start()
-    if by_hand:
-        place.workers[0].send_by_hand()
     most = CONNECTIONS * len(place.workers)
-    figures = settled(place, doubt_most=most)
-    told("relay restarted, tried by hand" if by_hand else "relay restarted", figures)
+    told("relay restarted", settled(place, doubt_most=most))

@@ -15,11 +15,12 @@ from pathlib import Path
 from tests.commands import SECRETS
 from tests.faults.database import Database, release
 from tests.faults.hosts import ROOT, Host, Running
-from tests.faults.waiting import PATIENCE_S, until
+from tests.faults.waiting import LOOK_S, PATIENCE_S, until
 
 CONNECTIONS = 4
 RELAY_PORT = 25
 RELAY_WAIT_S = 0.015
+ASK_S = 0.25  # to ask the store more often would cost the workers time
 CONFIG = "sources = []\n"
 _numbers = count(1)
 
@@ -111,15 +112,6 @@ class Worker:
             log=self.log,
         )
 
-    def send_by_hand(self) -> None:
-        """`digest deliver` beside it, which insists where a relay is given a rest."""
-        self.host.start(
-            [sys.executable, "-m", "digest", "deliver"],
-            settings=self.settings,
-            folder=self.folder,
-            log=self.folder / "by-hand.log",
-        )
-
     def is_up(self) -> bool:
         """Whether it has begun to look for work."""
         return self.log.exists() and '"started"' in self.log.read_text(errors="replace")
@@ -191,22 +183,20 @@ class Village:
         rows = self.database.run("SELECT state, count(*) FROM deliveries GROUP BY 1", self.store)
         return {str(state): int(str(number)) for state, number in rows}
 
-    def leased_by(self, worker: Worker) -> int:
-        """How many rows that worker's process holds."""
-        owner = f":{worker.process().process.pid}:"
-        query = f"SELECT count(*) FROM deliveries WHERE owner LIKE '%{owner}%'"
-        return int(str(self.database.run(query, self.store)[0][0]))
-
     def drained(self, within_s: float = 60) -> float:
         """Wait until nothing is left to send; the seconds that it took."""
-        return self.waits_until(self._is_drained, "everything is sent", within_s)
+        return self.waits_until(self._is_drained, "everything is sent", within_s, ASK_S)
 
     def waits_until(
-        self, reached: Callable[[], bool], what: str, within_s: float = PATIENCE_S
+        self,
+        reached: Callable[[], bool],
+        what: str,
+        within_s: float = PATIENCE_S,
+        look_s: float = LOOK_S,
     ) -> float:
         """As `until`, and where it fails one sees what the workers said."""
         try:
-            return until(reached, what, within_s)
+            return until(reached, what, within_s, look_s)
         except AssertionError as exc:
             raise AssertionError(f"{exc}: {self.states()}\n{self.logs()}") from exc
 
