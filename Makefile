@@ -29,7 +29,7 @@ test: $(VENV)/.dev ## lint, and the tests that need no browser and little time
 test-all: check $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## every check and every test, the browser's too
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not bench"
 
-soak: $(VENV)/.all $(VENV)/.tools ## three workers under fire, 10,000 deliveries for each fault, as root: an hour
+soak: $(VENV)/.all $(VENV)/.tools ## three workers under fire, 10,000 deliveries for each fault, as root: half an hour
 	DIGEST_FAULTS_DELIVERIES=10000 DIGEST_FAULTS_LEASE_S=30 $(BIN)/python -m pytest tests/faults -s
 
 check: $(VENV)/.dev ## ruff, mypy and the import contracts
