@@ -37,6 +37,8 @@ def configure(level: str, form: Form) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,  # or a logger would outlive a change of settings
     )
+    # a delivery that outlasts its interval is no news, and its lines would not be of this form
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

@@ -1,6 +1,7 @@
 """Log lines: what a machine and a person read, whatever comes from outside."""
 
 import json
+import logging
 from datetime import UTC, date, datetime
 
 import pytest
@@ -74,3 +75,10 @@ def test_what_is_below_the_level_is_not_written(capsys):
     configure("error", "console")
     structlog.get_logger("test").warning("quiet")
     assert capsys.readouterr().err == ""
+
+
+def test_a_long_delivery_writes_no_line_at_each_tick_that_it_outlasts():
+    configure("debug", "json")
+    scheduler = logging.getLogger("apscheduler.scheduler")
+    assert not scheduler.isEnabledFor(logging.WARNING)
+    assert scheduler.isEnabledFor(logging.ERROR)

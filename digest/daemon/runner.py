@@ -23,10 +23,10 @@ from digest.errors import ConfigError, DigestError
 from digest.services import runs
 from digest.store.clock import steady
 from digest.web.machines import machines
+from digest.web.server import Server
 
 if TYPE_CHECKING:
     from digest.web.role import Web
-from digest.web.server import Server
 
 log = structlog.get_logger("digest.daemon")
 
