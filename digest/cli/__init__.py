@@ -18,6 +18,7 @@ from digest.cli import (
     doctor,
     feedback,
     fetch,
+    helptexts,
     interests,
     invitations,
     move,
@@ -84,6 +85,7 @@ app.command("web")(web.web)
 app.command("doctor")(doctor.doctor)
 app.command("stats")(stats.overall)
 app.command("prune")(prune.prune)
+helptexts.flow(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
