@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
@@ -51,12 +51,17 @@ class _Waiting:
 class Recorder:
     """Takes turns from any number of connections of one event loop; one thread speaks to a
     store that is a server.
+
+    `until` says how long all leases hold at least. It is asked just before a message begins: while
+    its turn waited, they may have been renewed, and afterwards it is too late to believe that they
+    were still ours.
     """
 
     engine: Engine
     sender: Callable[[], Sender]
     refused: Refused
     news: Callable[[Session], None]
+    until: Callable[[], float]
     _asked: list[_Waiting] = field(default_factory=list)
     _usual: int = 0  # how many came along last time
     _enough: asyncio.Event = field(default_factory=asyncio.Event)
@@ -137,8 +142,9 @@ class Recorder:
         shared = [one for one in ended if not isinstance(one.result, Failed)]
         nexts = [ask.next for ask in group if ask.next is not None]
         states = {one.id: self._record(sender, one) for one in alone}
+        until = self.until()
         with transaction(self.engine) as session:
-            done = turns.advance(session, sender, shared, nexts)
+            done = replace(turns.advance(session, sender, shared, nexts), until=until)
             self.news(session)
         done.states.update(states)
         for one in shared:

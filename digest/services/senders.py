@@ -75,6 +75,7 @@ class Senders:
             sender=self._sender,
             refused=post.refused,
             news=self._restraint.tell,
+            until=lambda: self._claims.until,
         )
 
     async def run(self) -> None:
@@ -285,10 +286,9 @@ class Senders:
                     previous = await self._recorded(previous)
                     if not await self._opened(connection):
                         break
-                until = self._claims.until
-                begun = await self._turn(previous, outgoing)
+                until = await self._turn(previous, outgoing)
                 previous = None
-                if begun:
+                if until is not None:
                     previous = (outgoing, await self._result(connection, outgoing, content, until))
                 if self._queue.empty():
                     previous = await self._recorded(previous)
@@ -341,8 +341,10 @@ class Senders:
             else:
                 return
 
-    async def _turn(self, previous: Tried | None, outgoing: Outgoing | None) -> bool:
-        """Record what came before and begin this one, in one commit; whether it has begun."""
+    async def _turn(self, previous: Tried | None, outgoing: Outgoing | None) -> float | None:
+        """Record what came before and begin this one, in one commit; the steady second until which
+        it may be sent, None where it has not begun.
+        """
         ended = Ended(id=previous[0].id, result=previous[1]) if previous else None
         turn = await self._recorder.turn(Ask(ended=ended, next=outgoing.id if outgoing else None))
         if previous:
@@ -361,7 +363,7 @@ class Senders:
                 self.summary.states[State.CANCELLED] += 1
         if self._queue.qsize() <= self._options.connections or not self._open:
             self._changed.set()
-        return start is Start.BEGUN
+        return turn.until if start is Start.BEGUN else None
 
     def _wait(self, outgoing: Outgoing, until: datetime | None) -> None:
         """Ask for this one again when it may begin; where that is long, leave it to the store."""

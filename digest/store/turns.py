@@ -163,11 +163,13 @@ class Turn:
 
     `states` of what was recorded, None where the row is not ours any more; `starts` of what was to
     begin; `waits` until when those wait that may not begin yet. What is in none of them is left.
+    Of what began, the leases hold until the steady second `until` at least, as whoever asks knows.
     """
 
     states: dict[DeliveryId, State | None] = field(default_factory=dict)
     starts: dict[DeliveryId, Start] = field(default_factory=dict)
     waits: dict[DeliveryId, datetime] = field(default_factory=dict)
+    until: float = float("inf")
 
 
 def advance(
