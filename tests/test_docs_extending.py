@@ -105,6 +105,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Copy:
     return Copy(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_script_that_prints_json_lines_is_a_source(copy: Copy) -> None:
     copy.apply("A source, without touching the program")
     good = {"items": [REPLY["items"][0]]}
@@ -121,6 +122,7 @@ def test_a_script_that_prints_json_lines_is_a_source(copy: Copy) -> None:
     assert (paper["title"], paper["published_on"]) == ("Slow Tides", "2026-03-12")
 
 
+@pytest.mark.slow
 def test_a_parser_of_thirty_lines_is_a_kind_of_source(copy: Copy) -> None:
     copy.apply("A source as a kind of its own")
     parser = (copy.folder / "digest/sources/readinglist.py").read_text(encoding="utf-8")
@@ -147,6 +149,7 @@ def test_a_parser_of_thirty_lines_is_a_kind_of_source(copy: Copy) -> None:
 MIGRATION = re.compile(r"(?s)# migrations/versions/NEXT_reading_list.py\n(.*?)```")
 
 
+@pytest.mark.slow
 def test_a_new_kind_of_mail_is_queued_once_and_sent(copy: Copy) -> None:
     copy.apply("A mail")
     found = MIGRATION.search((ROOT / PAGE).read_text(encoding="utf-8"))

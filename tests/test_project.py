@@ -182,6 +182,7 @@ def distribution(requirement: str) -> str:
 CALLED = {"sklearn": ["scikit-learn"]}
 
 
+@pytest.mark.slow
 def test_every_imported_package_is_a_declared_dependency() -> None:
     project = PROJECT["project"]
     extras = project["optional-dependencies"]

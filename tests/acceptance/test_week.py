@@ -89,6 +89,7 @@ def _judge(town: Town) -> None:
         assert numbers and max(Counter(numbers).values()) == 1, (email, numbers)
 
 
+@pytest.mark.slow
 def test_week_of_three_daemons_and_nine_zones_brings_one_digest_per_local_date(
     desk: Desk, sink: Sink
 ) -> None:

@@ -161,6 +161,7 @@ def test_wrong_template_of_the_operator_stops_before_the_first_mail(
     assert _dump(ready) == before
 
 
+@pytest.mark.slow
 def test_several_processes_send_each_digest_once(desk: Desk, sink: Sink) -> None:
     desk.ok("fetch", "--file", desk.write("p.jsonl", PAPERS), "--format", "jsonl")
     rows = "".join(f"reader{n}@example.com,continual learning,active\n" for n in range(60))

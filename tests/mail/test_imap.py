@@ -138,6 +138,7 @@ def test_a_server_that_is_not_there_or_a_missing_folder_is_named(server, certifi
         read(server, certificate, port=port)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["LOGIN", "SELECT", "UID SEARCH", "UID FETCH", "UID STORE"])
 def test_a_server_that_hangs_up_is_an_error_and_nothing_is_lost(server, certificate, verb):
     server.put(*MAILS)

@@ -189,6 +189,7 @@ def test_more_interests_than_a_chunk_are_all_ranked_in_order(bench: Bench) -> No
     assert [cells[0] for cells in bench.run] == names
 
 
+@pytest.mark.slow
 def test_an_interest_of_thousands_of_keywords_takes_no_more_memory(bench: Bench) -> None:
     papers = [{"id": str(n), "title": "Owl", "abstract": ""} for n in range(1_000)]
     tracemalloc.start()
@@ -268,6 +269,7 @@ def test_files_that_cannot_be_read_or_written_are_named(tmp_path: Path) -> None:
         rank(request, output=None, stdout=io.StringIO(), explain=True)
 
 
+@pytest.mark.slow
 def test_a_real_set_is_ranked_far_better_than_by_chance(shared: Path, tmp_path: Path) -> None:
     folder = shared / "ranking" / "cacm"
     out = io.StringIO()

@@ -89,6 +89,7 @@ def test_pages_that_were_split_and_joined_keep_no_copies(fresh):
     assert [email for email in gone if email.encode() in everything] == []
 
 
+@pytest.mark.slow
 def test_an_erase_beside_a_reader_is_scrubbed_once_the_reader_is_done(fresh):
     people = many(fresh, 3)
     email = next(iter(people))
