@@ -18,13 +18,22 @@ Labels = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Count:
-    """How often something happened, by labels; `name` without `_total`."""
+class _Figure:
+    """One number for each combination of labels."""
 
     name: str
     help: str
     labels: Labels = ()
     values: dict[Labels, float] = field(default_factory=dict)
+
+    def sample(self) -> Mapping[Labels, float]:
+        """The figures at this moment."""
+        with _lock:
+            return dict(self.values)
+
+
+class Count(_Figure):
+    """How often something happened, by labels; `name` without `_total`."""
 
     def add(self, amount: float, *labels: str) -> None:
         """Count so many more."""
@@ -32,31 +41,15 @@ class Count:
         with _lock:
             self.values[labels] = self.values.get(labels, 0) + amount
 
-    def sample(self) -> Mapping[Labels, float]:
-        """The figures at this moment."""
-        with _lock:
-            return dict(self.values)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
+class Mark(_Figure):
     """When something last happened, in seconds from the Unix epoch, by labels."""
-
-    name: str
-    help: str
-    labels: Labels = ()
-    values: dict[Labels, float] = field(default_factory=dict)
 
     def set(self, value: float, *labels: str) -> None:
         """It happened then."""
         _require(labels, self.labels)
         with _lock:
             self.values[labels] = value
-
-    def sample(self) -> Mapping[Labels, float]:
-        """The figures at this moment."""
-        with _lock:
-            return dict(self.values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
