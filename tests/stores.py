@@ -4,7 +4,7 @@ Each engine migrates one template a session; a test gets its own copy of it.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +18,16 @@ from tests.postgres import NoPostgres, create_database, drop_database, running_s
 
 _numbers = count(1)
 BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+def slow_on_postgres(items: list[pytest.Item], folder: Path, but: Collection[str] = ()) -> None:
+    """Leave it to the slow suite to try the tests of a folder on PostgreSQL, `but` these modules';
+    from a hook of its conftest that comes first, before markers choose.
+    """
+    for item in items:
+        here = item.path.parent == folder and item.path.stem.removeprefix("test_") not in but
+        if here and item.get_closest_marker("postgres"):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+from tests.stores import slow_on_postgres
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.parent == HERE and item.get_closest_marker("postgres"):
-            item.add_marker(pytest.mark.slow)
+    slow_on_postgres(items, Path(__file__).parent)
