@@ -40,7 +40,7 @@ def _ok(_request: Request) -> Response:
 @contextmanager
 def _served(**limits: float) -> Iterator[Server]:
     app = Starlette(routes=[Route("/", _ok, methods=["GET", "POST"])])
-    server = Server(app, "127.0.0.1", 0, **limits)
+    server = Server(Guards(app, (), None), "127.0.0.1", 0, **limits)
     server.start()
     try:
         yield server
@@ -90,6 +90,35 @@ def test_headers_without_end_are_refused() -> None:
         with pytest.raises(ConnectionError):
             for _ in range(400):
                 big.sendall(b"a" * 100_000)
+
+
+def test_a_form_that_is_too_large_is_read_to_its_end_before_the_answer() -> None:
+    """Closed with bytes unread, a connection may lose the answer."""
+    told: list[str] = []
+    left = iter([b"a" * 10_000] * 9)
+
+    async def receive() -> dict[str, object]:
+        told.append("read")
+        return {"type": "http.request", "body": next(left), "more_body": len(told) < 9}
+
+    async def send(message: dict[str, object]) -> None:
+        told.append(str(message.get("status", "text")))
+
+    async def form() -> None:
+        scope = _scope("POST", "/") | {"headers": [(b"content-length", b"90000")]}
+        await Guards(Starlette(), (), None)(scope, receive, send)
+
+    asyncio.run(form())
+    assert told == ["read"] * 9 + ["413", "text"]
+
+
+def test_who_asks_before_sending_too_much_is_told_at_once() -> None:
+    with _served() as server, _connected(server) as one:
+        one.sendall(
+            b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 900000\r\n"
+            b"Expect: 100-continue\r\n\r\n"
+        )
+        assert _said(one).startswith(b"HTTP/1.1 413 ")
 
 
 def test_what_is_no_http_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
