@@ -29,8 +29,14 @@ test: $(VENV)/.dev ## lint, and the tests that need no browser and little time
 test-all: check $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## every check and every test, the browser's too
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not bench"
 
-soak: $(VENV)/.all $(VENV)/.tools ## three workers under fire, 10,000 deliveries for each fault, as root: half an hour
-	DIGEST_FAULTS_DELIVERIES=10000 DIGEST_FAULTS_LEASE_S=30 $(BIN)/python -m pytest tests/faults -s
+SOAK := DIGEST_SIM_SEEDS=40 DIGEST_SIM_DAYS=366 DIGEST_FUZZ_SECONDS=600 DIGEST_KILLS=all \
+  DIGEST_FAULTS_DELIVERIES=10000 DIGEST_FAULTS_LEASE_S=30
+FIGURES := .reliability
+soak: $(VENV)/.all $(VENV)/.tools ## faults, kills, simulated years, hostile input, all of it and as root: hours; docs/reliability.md
+	rm -rf $(FIGURES)
+	$(SOAK) DIGEST_RELIABILITY=$(CURDIR)/$(FIGURES) \
+	  $(BIN)/python -m pytest tests/faults tests/corpora tests/fuzz tests/privacy -s; ended=$$?; \
+	$(BIN)/python -m tests.reliability $(FIGURES) && exit $$ended
 
 check: $(VENV)/.dev ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
@@ -45,7 +51,7 @@ bench: $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## the benchmarks, which print 
 	$(BIN)/python -m pytest tests/benchmarks -s
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) $(OUT) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(OUT) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis $(FIGURES)
 	find digest tests migrations -name __pycache__ -type d -exec rm -rf {} +
 
 # The environment is made once, and set up again when pyproject.toml or constraints.txt change.

@@ -9,9 +9,11 @@ import pytest
 
 from tests.faults.hosts import Host
 from tests.faults.waiting import until
+from tests.reliability import record
 
 pytestmark = [pytest.mark.slow]
 PORT = 7000
+ROOM = "hosts under fire"
 LISTEN = "import socket, time; held = socket.create_server(('', 7000)); time.sleep(60)"
 CALL = "import socket, sys; socket.create_connection((sys.argv[1], 7000), timeout=1)"
 
@@ -42,6 +44,7 @@ def test_host_whose_cable_is_pulled_is_out_of_reach(called: Host, hosts: dict[st
     assert not _answers(called, hosts["worker2"])
     called.mend()
     assert _answers(called, hosts["worker2"])
+    record(ROOM, "a pulled cable parts hosts, and put back it joins them", tried=1)
 
 
 def test_host_whose_packets_are_dropped_is_out_of_reach(
@@ -51,6 +54,7 @@ def test_host_whose_packets_are_dropped_is_out_of_reach(
     assert not _answers(called, hosts["worker2"])
     called.pass_on()
     assert _answers(called, hosts["worker2"])
+    record(ROOM, "dropped packets part hosts, and passed on they join them", tried=1)
 
 
 def test_machines_own_network_sees_nothing_of_it(hosts: dict[str, Host]) -> None:
