@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from digest.domain.bounces import Stage
 from digest.errors import InDoubtError, RecipientError, RelayError
+from digest.faultpoints import reach
 from digest.mail.envelope import Envelope, Offers, stuffed
 from digest.mail.replies import CLOSING, Reply, refusal, refused, refused_sender, said
 from digest.mail.wire import Wire
@@ -59,6 +60,7 @@ class Dialogue:
         try:
             return await self._transact(envelope, commands, stuffed(message), meanwhile)
         except RecipientError as exc:
+            reach("mail.dialogue.refused")
             self._unclean = True
             if exc.code == CLOSING:
                 self._wire.drop()
@@ -70,8 +72,11 @@ class Dialogue:
     async def quit(self, timeout: float) -> None:
         """Say goodbye; a relay that does not answer is left."""
         try:
+            reach("mail.dialogue.quit")
             self._wire.write(b"QUIT\r\n")
+            reach("mail.dialogue.quit.said")
             await self._wire.reply(timeout)
+            reach("mail.dialogue.quit.answered")
             self._wire.close()
         except OSError:
             pass
@@ -102,6 +107,7 @@ class Dialogue:
         """The relay waits for the message after this; else raises what it refused first."""
         reset = _RSET if self._unclean else b""
         self._used = True
+        reach("mail.dialogue.mail")
         if self._offers.pipelining:
             await self._grouped(envelope, reset, mail, rcpt)
         else:
@@ -109,14 +115,17 @@ class Dialogue:
 
     async def _grouped(self, envelope: Envelope, reset: bytes, mail: bytes, rcpt: bytes) -> None:
         self._write(b"".join((reset, mail, rcpt, _DATA)))
+        reach("mail.dialogue.mail.said")
         if reset:
             self._reset(await self._answer())
         error = refused_sender(await self._answer(), envelope.sender)
         if error:
             await self._sober_up(error, mail_refused=True)
+        reach("mail.dialogue.mail.answered")
         error = refused(await self._answer(), Stage.RCPT)
         if error:
             await self._sober_up(error, mail_refused=False)
+        reach("mail.dialogue.rcpt.answered")
         reply = await self._answer()
         if reply.code != _GO_ON:
             raise refusal(reply, Stage.DATA)
@@ -126,12 +135,17 @@ class Dialogue:
             self._write(reset)
             self._reset(await self._answer())
         self._write(mail)
+        reach("mail.dialogue.mail.said")
         if error := refused_sender(await self._answer(), envelope.sender):
             raise error
+        reach("mail.dialogue.mail.answered")
         self._write(rcpt)
+        reach("mail.dialogue.rcpt.said")
         if error := refused(await self._answer(), Stage.RCPT):
             raise error
+        reach("mail.dialogue.rcpt.answered")
         self._write(_DATA)
+        reach("mail.dialogue.data.said")
         reply = await self._answer()
         if reply.code != _GO_ON:
             raise refusal(reply, Stage.DATA)
@@ -140,6 +154,7 @@ class Dialogue:
         if not reply.taken:
             raise RelayError(f"the relay would not start afresh: {reply.code} {said(reply.text)}")
         self._unclean = False
+        reach("mail.dialogue.rset.answered")
 
     async def _sober_up(self, error: RecipientError, *, mail_refused: bool) -> NoReturn:
         """Read the answers to what went out with the refused command, then raise the refusal.
@@ -162,6 +177,7 @@ class Dialogue:
     async def _message(self, message: bytes, meanwhile: Callable[[], None]) -> Reply:
         """The relay's final answer. RelayError where the final dot never left."""
         wire = self._wire
+        reach("mail.dialogue.data.answered")
         if not wire.is_silent:
             raise RelayError("the relay answered the message before it was sent")
         try:
@@ -173,9 +189,11 @@ class Dialogue:
             if early and early.code >= 400:
                 raise refusal(early, Stage.DATA) from exc
             raise RelayError(f"the relay was lost within a message: {said(str(exc))}") from exc
+        reach("mail.dialogue.dot.said")
         meanwhile()
         try:
             reply = await wire.reply(self._data_timeout_s)
+            reach("mail.dialogue.dot.answered")
         except OSError as exc:
             raise InDoubtError(f"no answer after the message was sent: {said(str(exc))}") from exc
         if not reply.taken and not 400 <= reply.code < 600:

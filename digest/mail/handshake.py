@@ -14,6 +14,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from digest.domain.relay import Security
 from digest.errors import RelayError
+from digest.faultpoints import reach
 from digest.mail.envelope import Offers
 from digest.mail.replies import said
 from digest.mail.wire import Wire, transport_of
@@ -101,7 +102,9 @@ class Handshake:
     async def _greet(self, client: SMTP) -> None:
         """In this order: the password goes only under TLS."""
         settings = self._settings
+        reach("mail.handshake.connect")
         await client.connect()
+        reach("mail.handshake.connected")
         await self._hello(client)
         if settings.security is Security.STARTTLS:
             if not client.supports_extension("starttls"):
@@ -110,6 +113,7 @@ class Handshake:
                     "sent, no password either: set smtp.security to 'tls', or mend the relay"
                 )
             await client.starttls()
+            reach("mail.handshake.secured")
             await self._hello(client)
         if settings.username:
             await self._log_in(client)
@@ -122,11 +126,13 @@ class Handshake:
             if not 500 <= exc.code < 600:  # only a relay that does not know EHLO (RFC 5321 §3.2)
                 raise
             await client.helo(hostname=name)
+        reach("mail.handshake.greeted")
 
     async def _log_in(self, client: SMTP) -> None:
         settings = self._settings
         try:
             await client.login(settings.username or "", settings.password or "")
+            reach("mail.handshake.logged_in")
         except SMTPException as exc:
             answer = f"{exc.code} {exc.message}" if isinstance(exc, SMTPResponseException) else exc
             raise RelayError(

@@ -8,10 +8,12 @@ import asyncio
 from collections import deque
 from typing import Self, cast
 
+from digest.faultpoints import ARMED, reach
 from digest.mail.replies import Garbled, Reply, ReplyReader
 
-# What is handed to the transport at once, so that it never holds a copy of a huge message.
-CHUNK = 256 * 1024
+# What is handed to the transport at once, so that it never holds a copy of a huge message; where
+# faults are tried, little, so that there is a middle of a message to die in.
+CHUNK = 256 * 1024 if not ARMED else 4096
 # Replies are short; asyncio's own quarter of a megabyte costs more than the rest of a read.
 INCOMING = 4096
 REPLIES_MOST = 8  # more than are ever asked for at once
@@ -86,6 +88,7 @@ class Wire(asyncio.BufferedProtocol):
         view = memoryview(data)
         for at in range(0, len(data), CHUNK):
             self.write(view[at : at + CHUNK] if len(data) > CHUNK else data)
+            reach("mail.wire.piece")
             while self._paused:
                 if self._replies:
                     return False

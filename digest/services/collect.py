@@ -13,6 +13,7 @@ from sqlmodel import Session
 from digest.domain.papers import Batch, Outcome, Rejected
 from digest.domain.rhythm import Asked, next_ask
 from digest.errors import SourceError
+from digest.faultpoints import reach
 from digest.services.alone import Wall, alone
 from digest.sources.http import HttpClient
 from digest.sources.reader import SourceSpec, parse_bytes, read, read_file
@@ -134,12 +135,15 @@ def collect(
             last_modified=None if fresh else known.last_modified,
         )
 
+    reach("services.collect.begun")
     done = []
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetch") as pool:
         for batch in pool.map(fetch, specs):
+            reach("services.collect.fetched")
             collected = keep(engine, batch, clock(), dry_run=dry_run)
             each(collected)
             done.append(collected)
+    reach("services.collect.done")
     return done
 
 

@@ -23,6 +23,7 @@ from digest.domain.schedule import first_due, local_date
 from digest.domain.subscribers import Status, Subscriber, SubscriberId, address_key
 from digest.domain.tiers import Tier
 from digest.errors import NotFound, Refused, StoreError
+from digest.faultpoints import reach
 from digest.ranking.personal import PersonalRanker, Votes
 from digest.ranking.select import COMPILE_FROM, expect
 from digest.services.feedback import votes_of
@@ -147,6 +148,7 @@ class Composer:
         all back. An address of `who.only` that can get no digest is named among the failed. `stop`
         is asked before each chunk.
         """
+        reach("services.compose.begun")
         done = Composed()
         pool: _Pool | None = None
         if who == Who() and not dry_run:
@@ -160,6 +162,7 @@ class Composer:
             done.papers = pool.size
             done.due += len(plans)
             self._prepare(pool, plans)
+            reach("services.compose.prepared")
             with transaction(self._engine) as session:
                 written = self._compose_chunk(session, plans, pool, done, now)
                 if dry_run:
@@ -167,6 +170,7 @@ class Composer:
             for one in written:
                 done.count(one.content)
                 each(one)
+        reach("services.compose.done")
         return done
 
     @property

@@ -5,6 +5,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from digest.faultpoints import reach
 from digest.services.post import Delivered, DeliverOptions, Post
 from digest.services.senders import Senders
 from digest.store import ledger
@@ -21,13 +22,16 @@ def deliver(
     Returns when nothing is due now, when `stop()` turns true (messages in flight are finished), or
     when the relay cannot be used; what was claimed and not begun goes back to the queue.
     """
+    reach("services.deliver.begun")
     senders = Senders(post, options, stop)
     try:
         with _seldom_collecting():
             asyncio.run(senders.run())
+        reach("services.deliver.sent")
     finally:
         with transaction(post.engine) as session:
             ledger.release(session, options.owner)
+    reach("services.deliver.done")
     return senders.summary
 
 

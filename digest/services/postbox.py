@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from digest.errors import DigestError
+from digest.faultpoints import reach
 from digest.mail.mailboxes import Found, Mails, Unread, written_at
 from digest.mail.returns import ReturnKind, read
 from digest.services.bounce import Handled, Means, Outcome, handle
@@ -102,7 +103,9 @@ def read_mails(
             continue
         told = _told(engine, mail, means, clock(), dry_run)
         if told.handled and not dry_run:
+            reach("services.postbox.handled")
             mail.done()
+            reach("services.postbox.marked")
         yield told
 
 

@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from digest.domain.retention import Kind, Policy, papers_at_once
 from digest.errors import StoreError
+from digest.faultpoints import reach
 from digest.store import pruning, pruning_people
 from digest.store.database import free_pages, reading, scrub, transaction
 from digest.store.papers import count_papers
@@ -69,6 +70,7 @@ def prune(
     stop: Stop = lambda: False,
 ) -> Pruned:
     """Forget what the policy does not keep at `now`; `stop` is asked before each part."""
+    reach("services.prune.begun")
     done, began = Pruned(), time.monotonic()
     for kind in Kind:
         before = policy.before(kind, now)
@@ -85,9 +87,11 @@ def prune(
             done.problems.append((kind, str(exc)))
         if done.stopped:
             break
+        reach("services.prune.kind")
     if any(done.rows.values()) and not dry_run:
         _tidy(engine, stop)
     done.seconds = time.monotonic() - began
+    reach("services.prune.done")
     return done
 
 

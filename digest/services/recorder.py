@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from digest.domain.deliveries import Deferred, DeliveryId, Failed, Result, State
+from digest.faultpoints import reach
 from digest.store import ledger, turns
 from digest.store.database import transaction
 from digest.store.turns import Ended, Sender, Turn
@@ -75,13 +76,16 @@ class Recorder:
 
         Raises StoreError where the store failed: nothing of it is written then.
         """
+        reach("services.recorder.turn")
         waiting = _Waiting(ask=ask, answer=asyncio.get_running_loop().create_future())
         self._asked.append(waiting)
         if len(self._asked) >= self._usual:
             self._enough.set()
         if self._work is None:
             self._work = asyncio.create_task(self._commit_all())
-        return await waiting.answer
+        turn = await waiting.answer
+        reach("services.recorder.turned")
+        return turn
 
     async def run(self, step: Callable[..., T], *arguments: Any) -> T:
         """Do something else with the store, so that the connections go on where it takes long.

@@ -19,6 +19,7 @@ from digest.domain.interest_lists import parse_interests
 from digest.domain.interests import Interest, distinct
 from digest.domain.subscribers import Preferences, address
 from digest.errors import StoreError
+from digest.faultpoints import reach
 from digest.services.intake import Taken, act
 from digest.services.subscribe import Keys
 from digest.store import asked_mails, signups, visits
@@ -137,6 +138,7 @@ def take_in(
     """
     with reading(engine) as session:
         is_waiting = signups.any_waits(session)
+    reach("services.signup.begun")
     if is_waiting:
         return _all(engine, keys, now, limit, stop)
     _prune(engine, now)
@@ -175,6 +177,7 @@ def _all(
             break
     for taken, count in counts.items():
         observe.SIGN_UPS.add(count, taken.value)
+    reach("services.signup.done")
     return TakenIn(counts=dict(counts), left=left)
 
 

@@ -22,6 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session, create_engine
 
 from digest.errors import ConfigError, StoreError
+from digest.faultpoints import caller, reach
 
 BUSY_TIMEOUT_MS = 10_000
 SCRUB_TIMEOUT_MS = 1_000
@@ -62,9 +63,12 @@ def transaction(engine: Engine) -> Iterator[Session]:
 
     An operational error of the engine (disk full, locked, gone) is raised as StoreError.
     """
+    place = caller(2)  # contextlib stands between
     with store_errors(), Session(engine, expire_on_commit=False) as session:
         with session.begin():
             yield session
+            reach(place, "commit")
+        reach(place, "committed")
         if session.info.get(_LEAVES_NO_TRACE):
             scrub(engine)
 
@@ -129,8 +133,11 @@ def compact(engine: Engine) -> None:
 @contextmanager
 def _bare(engine: Engine) -> Iterator[sqlite3.Connection]:
     """SQLite's own connection, outside of any transaction, where alone some pragmas work."""
+    place = caller(2)
     with store_errors(), closing(engine.raw_connection()) as connection:
+        reach(place, "begun")
         yield cast(sqlite3.Connection, connection.driver_connection)
+        reach(place, "done")
 
 
 @contextmanager

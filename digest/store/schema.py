@@ -15,6 +15,7 @@ from sqlalchemy import CheckConstraint, Connection, Engine, delete, insert, insp
 
 from digest import resources
 from digest.errors import SchemaMismatch, StoreError
+from digest.faultpoints import reach
 from digest.store import tables
 from digest.store.database import patient, store_errors
 from digest.store.tables import SchemaSupportRow, metadata
@@ -168,10 +169,13 @@ def _migrating(engine: Engine) -> Iterator[Connection]:
                 lock = text("SELECT pg_advisory_xact_lock(:key)")
                 connection.execute(lock, {"key": _UPGRADE_LOCK})
                 yield connection
+                reach("store.schema.migrating.commit")
         else:
             with _foreign_keys_off(connection), connection.begin():
                 yield connection
                 _require_sound(connection)
+                reach("store.schema.migrating.commit")
+        reach("store.schema.migrating.committed")
 
 
 @contextmanager

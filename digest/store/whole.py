@@ -22,6 +22,7 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from digest.errors import InvalidInput, Refused, SchemaMismatch, StoreError
+from digest.faultpoints import reach
 from digest.store.database import store_errors
 from digest.store.tables import DeliveryRow, metadata, table
 from digest.store.version import NEWEST
@@ -76,7 +77,9 @@ def filling(engine: Engine, *, keep: bool = True) -> Iterator[Connection]:
             )
         yield connection
         if keep:
+            reach("store.whole.filling.commit")
             connection.commit()
+            reach("store.whole.filling.committed")
         else:
             connection.rollback()
 
