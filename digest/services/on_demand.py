@@ -42,13 +42,15 @@ class OnDemand:
     @property
     def ready(self) -> bool:
         """Whether there are papers to show now; asking this opens nothing."""
-        return self._window is not None and self._window.ready
+        window = self._window
+        return window is not None and window.ready
 
     @property
     def at(self) -> datetime | None:
         """The instant of the papers shown; None before there are any."""
         self._ask()
-        return self._window.at if self._window else None
+        window = self._window
+        return window.at if window else None
 
     def start(self) -> None:
         """Open from now on when somebody looks."""
@@ -62,7 +64,10 @@ class OnDemand:
     def wait(self, timeout_s: float) -> bool:
         """Open, and wait until there are papers; whether there are."""
         self._ask()
-        return self._open.wait(timeout_s) and self._opened().wait(timeout_s)
+        if not self._open.wait(timeout_s):
+            return False
+        window = self._window  # gone again only if the service stops meanwhile
+        return window is not None and window.wait(timeout_s)
 
     def preview(
         self,
@@ -75,17 +80,22 @@ class OnDemand:
         self._ask()
         if self._started and not self.ready and not self.wait(FIRST_S):
             return Shown()
-        return self._opened().preview(interests, max_papers=max_papers, threshold=threshold)
+        window = self._window if self._started else self._opened()
+        if window is None:
+            return Shown()
+        return window.preview(interests, max_papers=max_papers, threshold=threshold)
 
     def trending(self, limit: int = 10) -> Shown:
         """As `Window.trending`."""
         self._ask()
-        return self._window.trending(limit) if self._window else Shown()
+        window = self._window
+        return window.trending(limit) if window else Shown()
 
     def related(self, phrase: str, limit: int = 8) -> list[str]:
         """As `Window.related`."""
         self._ask()
-        return self._window.related(phrase, limit) if self._window else []
+        window = self._window
+        return window.related(phrase, limit) if window else []
 
     def refresh(self) -> bool:
         """As `Window.refresh`."""
@@ -93,17 +103,24 @@ class OnDemand:
 
     def close(self) -> None:
         """Let go of the papers, and of what was learnt, until somebody looks again."""
-        with self._lock:
-            window, self._window = self._window, None
+        self._close(unasked_s=0.0)
+
+    def _close(self, unasked_s: float) -> bool:
+        """Close unless somebody asked less than so many seconds ago; whether it is closed now."""
+        with self._lock:  # whoever asks comes before this, and keeps it open, or opens it anew
+            if unasked_s and steady() - self._asked_at < unasked_s:
+                return False
+            window, self._window, self._keeper = self._window, None, None
             self._open.clear()
         if window:
             window.stop()
             del window
             give_back()
+        return True
 
     def _ask(self) -> None:
-        self._asked_at = steady()
         with self._lock:
+            self._asked_at = steady()
             closed = self._keeper is None or not self._keeper.is_alive()
             if self._started and closed and not self._stopping.is_set():
                 self._keeper = Thread(target=self._keep, name="window keeper", daemon=True)
@@ -111,15 +128,18 @@ class OnDemand:
 
     def _opened(self) -> "Window":
         with self._making:
-            if self._window is None:
-                self._window = self._make()
-                self._open.set()
-            return self._window
+            window = self._window
+            if window is None:
+                window = self._make()
+                with self._lock:
+                    self._window = window
+                    self._open.set()
+            return window
 
     def _keep(self) -> None:
         """Open, and close again when nobody has looked for long."""
         self._opened().start()
         while not self._stopping.wait(LOOK_S):
-            if steady() - self._asked_at >= self._lasts_s:
-                self.close()
+            if self._close(self._lasts_s):
                 return
+        self.close()

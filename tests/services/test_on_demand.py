@@ -61,15 +61,36 @@ def test_who_looks_first_waits_a_little_and_sees_the_papers(window: OnDemand) ->
 def test_it_is_closed_when_nobody_looks_and_opened_again(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(on_demand, "LOOK_S", 0.0)
-    window = OnDemand(made, lasts_s=0.0)
+    at = [0.0]
+    monkeypatch.setattr(on_demand, "LOOK_S", 0.001)
+    monkeypatch.setattr(on_demand, "steady", lambda: at[0])
+    window = OnDemand(made, lasts_s=60.0)
     window.start()
-    window.wait(30)
+    assert window.wait(30)
     keeper = window._keeper
     assert keeper
+    at[0] = 60.0
     keeper.join(30)
     assert not window.ready
-    window.wait(30)
+    assert made.count == 1
+    assert window.wait(30)
     assert made.count == 2
     window.stop()
     assert not window.ready
+
+
+def test_whoever_asks_as_it_is_closed_finds_it_open(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keeper has seen that nobody asked for long; somebody asks before it has closed."""
+    at = [0.0]
+    monkeypatch.setattr(on_demand, "LOOK_S", 0.001)
+    monkeypatch.setattr(on_demand, "steady", lambda: at[0])
+    window = OnDemand(made, lasts_s=60.0)
+    window.start()
+    assert window.wait(30)
+    for late in range(1, 6):
+        at[0] = late * 60.0
+        assert window.wait(30)
+        assert window.ready
+    window.stop()
