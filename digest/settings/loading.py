@@ -22,7 +22,7 @@ from digest.settings.sections import PREFIX, Settings, all_keys, variable
 CONFIG_VARIABLE = "DIGEST_CONFIG"
 CONFIG_NAME = "config.toml"
 # variables of the same prefix that are no settings
-_NOT_SETTINGS = (CONFIG_VARIABLE, "DIGEST_TEST_")
+_NOT_SETTINGS = (CONFIG_VARIABLE, "DIGEST_FAULT", "DIGEST_TEST_")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
