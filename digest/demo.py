@@ -27,7 +27,7 @@ from digest.services.transfer import import_subscribers
 from digest.settings import Loaded, Settings
 from digest.settings.mailing import DeliverySettings, SenderSettings, SmtpSettings
 from digest.settings.sections import SiteSettings, StoreSettings
-from digest.sources.reader import parse_bytes
+from digest.sources.formats import parse_bytes
 from digest.store import schema
 from digest.store.database import reading
 from digest.store.papers import papers_by_id

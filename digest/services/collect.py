@@ -16,7 +16,8 @@ from digest.errors import SourceError
 from digest.faultpoints import reach
 from digest.services.alone import Wall, alone
 from digest.sources.http import HttpClient
-from digest.sources.reader import SourceSpec, parse_bytes, read, read_file
+from digest.sources.prison import PRISON
+from digest.sources.reader import SourceSpec, read, read_bytes, read_file
 from digest.store import sources as memory
 from digest.store.database import reading, transaction
 from digest.store.merge import merge_batch
@@ -137,6 +138,8 @@ def collect(
 
     reach("services.collect.begun")
     done = []
+    if specs:
+        PRISON.warm()
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetch") as pool:
         for batch in pool.map(fetch, specs):
             reach("services.collect.fetched")
@@ -159,7 +162,7 @@ def collect_file(
     """Merge one file of the format `form`; its source is called `file:` and the file's name."""
     source = f"file:{path.name[:NAME_MOST]}"
     try:
-        batch = parse_bytes(form, read_file(path), source=source, now=now, day=day)
+        batch = read_bytes(form, read_file(path), source=source, now=now, day=day)
     except SourceError as exc:
         return Collected(source=source, outcome=Outcome.BROKEN, note=str(exc))
     return keep(engine, batch, now, dry_run=dry_run)

@@ -1,13 +1,18 @@
-"""Bytes of any kind of source → Batch: which parser reads what, and how a batch ends."""
+"""Bytes of any kind of source → listings: which parser reads what.
+
+What comes from outside is read in a cell: see prison. Here it is read in this very process.
+"""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date, datetime
 
-from digest.domain.papers import Batch, Outcome, SourceKind
-from digest.errors import SourceUnreadable, UsageError
+from digest.domain.papers import Batch, SourceKind
+from digest.errors import SourceUnreadable
 from digest.sources import arxiv, biorxiv, feed, huggingface, jsonl, openreview, page
+from digest.sources.batches import FORMATS, batch_of, kind_of
 from digest.sources.entries import Parsed
+
+__all__ = ("FORMATS", "batch_of", "kind_of", "parse_bytes", "parsed")
 
 _PLAIN: dict[SourceKind, Callable[[bytes, datetime], Parsed]] = {
     SourceKind.HUGGINGFACE: huggingface.parse,
@@ -21,15 +26,6 @@ _XML: dict[SourceKind, Callable[..., Parsed]] = {
     SourceKind.ARXIV_API: arxiv.parse_api,
     SourceKind.FEED: feed.parse,
 }
-FORMATS = (*(kind.value for kind in SourceKind), "hf-json")
-
-
-def kind_of(name: str) -> SourceKind:
-    """The kind that `--format` names; `hf-json` is a saved reply of `huggingface`."""
-    try:
-        return SourceKind.HUGGINGFACE if name == "hf-json" else SourceKind(name)
-    except ValueError as exc:
-        raise UsageError(f"format {name!r} is unknown: use one of {', '.join(FORMATS)}") from exc
 
 
 def parsed(
@@ -65,47 +61,10 @@ def parse_bytes(
     day: date | None = None,
     url: str | None = None,
 ) -> Batch:
-    """The batch in a saved reply of format `fmt`.
+    """The batch in a saved reply of format `fmt`, read in this process: for bytes of our own.
 
     Raises UsageError for an unknown format, SourceUnreadable when nothing of it can be used.
     """
     kind = kind_of(fmt)
     found = parsed(kind, body, now, url=url)
     return batch_of(found, source=source, kind=kind, now=now, day=day, url=url)
-
-
-def batch_of(
-    found: Parsed,
-    *,
-    source: str,
-    kind: SourceKind,
-    now: datetime,
-    day: date | None,
-    url: str | None = None,
-) -> Batch:
-    """The parsed entries as a batch: papers, a quiet day, or an empty one; `day` dates them all."""
-    outcome, note = _outcome(found, kind, day or now.date())
-    listings = found.listings
-    if day:
-        listings = tuple(replace(listing, listed_on=day) for listing in listings)
-    return Batch(
-        source=source,
-        kind=kind,
-        fetched_at=now,
-        outcome=outcome,
-        listings=listings,
-        rejected=found.rejected,
-        note=note,
-        batch_on=day,
-        url=url,
-    )
-
-
-def _outcome(found: Parsed, kind: SourceKind, day: date) -> tuple[Outcome, str]:
-    if found.listings:
-        return Outcome.PAPERS, ""
-    # the daily papers are picked on working days
-    is_weekend = kind is SourceKind.HUGGINGFACE and day.weekday() >= 5
-    if found.quiet or is_weekend:
-        return Outcome.QUIET, "nothing is announced on such a day (weekend)"
-    return Outcome.EMPTY, "a valid reply, but no papers in it"

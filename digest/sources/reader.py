@@ -7,11 +7,12 @@ from pathlib import Path
 from digest.domain.papers import Batch, Listing, Outcome, Rejected, SourceKind
 from digest.errors import SourceError, SourceUnreachable, SourceUnreadable
 from digest.sources.addresses import DEFAULT_URLS, first_url, next_url
+from digest.sources.batches import batch_of, kind_of
 from digest.sources.entries import Parsed
-from digest.sources.formats import batch_of, parse_bytes, parsed
 from digest.sources.http import Fetched, HttpClient
+from digest.sources.prison import PRISON, Prison
 
-__all__ = ("DEFAULT_URLS", "SourceSpec", "parse_bytes", "read", "read_file")
+__all__ = ("DEFAULT_URLS", "SourceSpec", "read", "read_bytes", "read_file")
 
 MOST_FILES = 1_000
 MOST_OF_FILE = 256_000_000
@@ -41,6 +42,7 @@ def read(
     day: date | None = None,
     etag: str | None = None,
     last_modified: str | None = None,
+    prison: Prison = PRISON,
 ) -> Batch:
     """Fetch and parse one source; faults are outcomes with a one-line note, never exceptions.
 
@@ -49,12 +51,30 @@ def read(
     """
     try:
         if spec.path is not None:
-            return _read_path(spec, spec.path, now, day)
-        return _read_live(spec, http, now, day, (etag, last_modified))
+            return _read_path(spec, spec.path, now, day, prison)
+        return _read_live(spec, http, now, day, (etag, last_modified), prison=prison)
     except SourceUnreachable as exc:
         return _failed(spec, Outcome.FAULT, exc, now, day)
     except SourceError as exc:
         return _failed(spec, Outcome.BROKEN, exc, now, day)
+
+
+def read_bytes(
+    fmt: str,
+    body: bytes,
+    *,
+    source: str,
+    now: datetime,
+    day: date | None = None,
+    prison: Prison = PRISON,
+) -> Batch:
+    """The batch in a saved reply of format `fmt`.
+
+    Raises UsageError for an unknown format, SourceUnreadable when nothing of it can be used.
+    """
+    kind = kind_of(fmt)
+    found = prison.parsed(kind, body, now)
+    return batch_of(found, source=source, kind=kind, now=now, day=day)
 
 
 def read_file(path: Path) -> bytes:
@@ -92,6 +112,8 @@ def _read_live(
     now: datetime,
     day: date | None,
     validators: tuple[str | None, str | None],
+    *,
+    prison: Prison,
 ) -> Batch:
     base = spec.url or DEFAULT_URLS.get(spec.kind)
     if not base:
@@ -106,17 +128,17 @@ def _read_live(
             etag=first.etag or validators[0],
             last_modified=first.last_modified or validators[1],
         )
-    found, is_whole = _pages(spec.kind, http, url, first, now)
+    found, is_whole = _pages(spec.kind, http, url, first, now, prison=prison)
     batch = batch_of(found, source=spec.name, kind=spec.kind, now=now, day=day, url=url)
     # the validators of a first page say nothing about the others
     return replace(batch, etag=first.etag, last_modified=first.last_modified) if is_whole else batch
 
 
 def _pages(
-    kind: SourceKind, http: HttpClient, url: str, first: Fetched, now: datetime
+    kind: SourceKind, http: HttpClient, url: str, first: Fetched, now: datetime, *, prison: Prison
 ) -> tuple[Parsed, bool]:
     """All pages as one, and whether there was but one; a later page that fails is rejected."""
-    page = parsed(kind, first.body, now, url=first.url, content_type=first.content_type)
+    page = _page(kind, first, now, prison)
     listings, refused = list(page.listings), list(page.rejected)
     received, pages = page.rows, 1
     _refuse_gap(page, received)
@@ -124,7 +146,7 @@ def _pages(
     while here and (here := next_url(kind, here, page, received, pages)):
         try:
             reply = _get(kind, http, here, (None, None))
-            page = parsed(kind, reply.body, now, url=reply.url, content_type=reply.content_type)
+            page = _page(kind, reply, now, prison)
             _refuse_gap(page, received)
         except SourceError as exc:
             refused.append(Rejected(where=f"page {pages + 1}", reason=str(exc)))
@@ -136,6 +158,10 @@ def _pages(
         listings=tuple(listings), rejected=tuple(refused), rows=received, quiet=page.quiet
     )
     return whole, pages == 1 and not any(r.where.startswith("page ") for r in refused)
+
+
+def _page(kind: SourceKind, reply: Fetched, now: datetime, prison: Prison) -> Parsed:
+    return prison.parsed(kind, reply.body, now, url=reply.url, content_type=reply.content_type)
 
 
 def _refuse_gap(page: Parsed, received: int) -> None:
@@ -162,17 +188,19 @@ def _get(
 _FEEDS = (*_ARXIV, SourceKind.FEED)
 
 
-def _read_path(spec: SourceSpec, path: Path, now: datetime, day: date | None) -> Batch:
+def _read_path(
+    spec: SourceSpec, path: Path, now: datetime, day: date | None, prison: Prison
+) -> Batch:
     """A file, or every file of a folder in the order of their names; a bad file stops no other."""
     if not path.is_dir():
-        found = parsed(spec.kind, read_file(path), now)
+        found = prison.parsed(spec.kind, read_file(path), now)
         return batch_of(found, source=spec.name, kind=spec.kind, now=now, day=day)
     listings: list[Listing] = []
     refused: list[Rejected] = []
     files = _files(path)
     for file in files[:MOST_FILES]:
         try:
-            found = parsed(spec.kind, read_file(file), now)
+            found = prison.parsed(spec.kind, read_file(file), now)
         except SourceError as exc:
             refused.append(Rejected(where=file.name, reason=str(exc)))
             continue
