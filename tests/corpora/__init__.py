@@ -1,0 +1,1 @@
+"""Strings and files that broke others' programs: from each door of this one to each exit."""

@@ -1,0 +1,1 @@
+"""Input made up at random, guided by what the code does with it."""
