@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable
 
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
 ADDRESS = re.compile(
-    r"(?<![\w.@%+-])((?:\"[^\"\n@]{1,62}\"|[^\s<>()\[\],;:\"'`@\\/|=]"
-    r"[^\s<>()\[\],;:\"@\\|]{0,63})@[^\W_](?:[\w.-]{0,252}\w)?)"
+    rf"(?<![\w.@%+-])((?:\"[^\"@{_CONTROL}]{{1,62}}\"|[^\s<>()\[\],;:\"'`@\\/|={_CONTROL}]"
+    rf"[^\s<>()\[\],;:\"@\\|{_CONTROL}]{{0,63}})@[^\W_](?:[\w.-]{{0,252}}\w)?)"
 )
-_ANGLED = re.compile(r"<\s*([^<>\s@]{1,64}@[^<>\s@]{1,253})\s*>")
+_ANGLED = re.compile(rf"<\s*([^<>\s@{_CONTROL}]{{1,64}}@[^<>\s@{_CONTROL}]{{1,253}})\s*>")
 _TYPED = re.compile(r"^\s*[\w-]{1,20}\s*;\s*")
 _XTEXT = re.compile(r"\+(2B|3D)")  # RFC 3461 §4: what stands for + and = in ORCPT
 

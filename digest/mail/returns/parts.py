@@ -26,6 +26,7 @@ _CHARSET = re.compile(
     r"|koi8-?[ru]|iso-?2022-?(?:jp|kr)[\w-]*|(?:x-)?s(?:hift)?[-_]?jis|euc-?(?:jp|kr)|gb\w+|big5\w*"
 )
 _PARAM = re.compile(r";\s*([\w*-]{1,40})\s*=\s*(?:\"((?:[^\"\\]|\\.){0,500})\"|([^\s;\"]{1,500}))")
+_CONTROLS = dict.fromkeys((*range(32), 127), " ")
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _UNSEEN = re.compile(r"<(/?)(?:style|script)\b[^<>]{0,2000}>", re.IGNORECASE)
 _BREAK = re.compile(r"</?(?:br|p|div|tr|td|li|h\d|table|pre)\b[^<>]{0,2000}>", re.IGNORECASE)
@@ -143,16 +144,19 @@ def _split(data: bytes) -> tuple[Fields, bytes]:
 
 def _field_text(value: bytes) -> str:
     text = _decoded(value, "")
-    if "=?" not in text:
-        return text
+    if "=?" in text:
+        text = "".join(
+            piece if isinstance(piece, str) else _decoded(piece, charset or "")
+            for piece, charset in _words(text)
+        )
+    return text.translate(_CONTROLS)  # an address in it is one line, and no C string's end
+
+
+def _words(text: str) -> list[tuple[str | bytes, str | None]]:
     try:
-        pieces = decode_header(text)
+        return decode_header(text)
     except (HeaderParseError, ValueError, binascii.Error):
-        return text
-    return "".join(
-        piece if isinstance(piece, str) else _decoded(piece, charset or "")
-        for piece, charset in pieces
-    )
+        return [(text, None)]
 
 
 def _walk(fields: Fields, body: bytes, *, level: int, depth: int, budget: _Budget) -> None:

@@ -1,6 +1,7 @@
 """Read one mail that came back: which of the rules apply, and in which order."""
 
 import hashlib
+import logging
 import re
 from email.message import Message
 from functools import cached_property
@@ -15,6 +16,9 @@ from digest.mail.returns.notices import Notice
 from digest.mail.returns.parts import READ_MOST, Fields, Part, take_apart
 from digest.mail.returns.reasons import reason_in, reason_of
 from digest.mail.returns.relayed import notification_in
+
+# it writes a trace of each fault of its own, which costs nothing but that one guess
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
 
 _FLUFL_MOST = 10_000
 _FLUFL_LINES = 200
