@@ -1,0 +1,124 @@
+"""The program's main ways from the sources to the inbox, each as commands over a small store."""
+
+import json
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from digest.domain.subscribers import Channel
+from digest.services.subscribe import Keys, subscribe
+from digest.store.database import transaction
+from tests.builders import NOON, some_interests
+from tests.commands import SECRETS
+from tests.faults.kills.relay import PASSWORD, Taker
+
+KEYS = Keys(
+    pepper=SECRETS["DIGEST_PEPPER"], secret=SECRETS["DIGEST_SECRET_KEYS"], domain="papers.example"
+)
+LATE = "2026-03-12T23:00Z"  # the hour of everybody's digest has come
+LATER = "2026-03-13T04:00Z"  # and the time of every next try
+REFUSED = "gone@example.com"
+READERS = ("ada@example.com", "alan@example.org", "grace@example.net", "kurt@example.com")
+TITLES = ("Learning to Wait", "Waiting for Learning", "Why Waiting Works")
+
+CONFIG = """
+[sender]
+address = "digest@papers.example"
+[site]
+url = "https://papers.example"
+[smtp]
+host = "127.0.0.1"
+[delivery]
+claim = 3
+[log]
+format = "json"
+[[sources]]
+name = "papers"
+kind = "jsonl"
+path = "papers.jsonl"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """Commands, one after the other, over a store that `fill` has made; then what is left goes out
+    by `drain`, as often as it takes.
+
+    `secure` wants TLS and a login of the relay, and takes commands one by one.
+    """
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+    fill: Callable[[Path, Engine], None]
+    connections: int
+    secure: bool = False
+    refuses: frozenset[str] = frozenset()
+    settings: dict[str, str] = field(default_factory=dict)
+    drain: tuple[str, ...] = ("deliver", "--now", LATER)
+
+    def relay(self, tls: ssl.SSLContext) -> Taker:
+        """The relay that this way needs."""
+        secured = tls if self.secure else None
+        return Taker(pipelining=not self.secure, tls=secured, refuses=self.refuses)
+
+    def all_settings(self, relay: Taker, certificate: Path) -> dict[str, str]:
+        """What the program is told in its environment."""
+        way = {
+            "DIGEST_SMTP__PORT": str(relay.port),
+            "DIGEST_SMTP__CONNECTIONS": str(self.connections),
+            "DIGEST_SMTP__SECURITY": "starttls" if self.secure else "none",
+        }
+        login = {
+            "DIGEST_SMTP__USERNAME": "digest",
+            "DIGEST_SMTP__PASSWORD": PASSWORD,
+            "DIGEST_SMTP__CA_FILE": str(certificate),
+        }
+        return way | (login if self.secure else {}) | self.settings
+
+
+def town(*readers: str) -> Callable[[Path, Engine], None]:
+    """A source with three papers, and readers who will want a digest of them."""
+
+    def fill(folder: Path, engine: Engine) -> None:
+        (folder / "config.toml").write_text(CONFIG)
+        lines = [
+            json.dumps(
+                {"id": str(n), "title": title, "abstract": f"{title}. " * 30, "authors": ["A. B."]}
+            )
+            for n, title in enumerate(TITLES)
+        ]
+        (folder / "papers.jsonl").write_text("\n".join(lines))
+        with transaction(engine) as session:
+            for email in readers:
+                subscribe(
+                    session,
+                    email,
+                    interests=some_interests("waiting"),
+                    confirmed=True,
+                    channel=Channel.CLI,
+                    now=NOON - timedelta(days=1),
+                    keys=KEYS,
+                )
+
+    return fill
+
+
+DIGESTS = Way(
+    name="digests",
+    commands=(("fetch", "--now", LATE), ("send", "--now", LATE)),
+    fill=town(*READERS),
+    connections=2,
+)
+LOGIN = Way(
+    name="login",
+    commands=(("fetch", "--now", LATE), ("compose", "--now", LATE), ("deliver", "--now", LATE)),
+    fill=town(READERS[0], REFUSED, *READERS[1:]),
+    connections=1,
+    secure=True,
+    refuses=frozenset({REFUSED}),
+    settings={"DIGEST_SMTP__MESSAGES_PER_CONNECTION": "2"},
+)
