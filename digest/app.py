@@ -151,11 +151,13 @@ class App:
     @cached_property
     def http(self) -> "HttpClient":
         """The one polite client of all sources."""
+        from digest.sources.destinations import Allowed
         from digest.sources.http import HttpClient
 
         http = self.settings.http
         contact = http.contact or self.settings.sender.address
-        return HttpClient(contact=contact, deadline_s=http.deadline_s)
+        allowed = Allowed.of(http.allow_private)
+        return HttpClient(contact=contact, deadline_s=http.deadline_s, allowed=allowed)
 
     def wall(self) -> StoreClock:
         """The clock that leases go by, the same on all hosts."""

@@ -25,6 +25,7 @@ from digest.services.doctor import (
 from digest.services.doctor.dns import Dns
 from digest.services.doctor.web import Web
 from digest.settings import Loaded
+from digest.sources.destinations import Allowed
 from digest.sources.http import HttpClient
 from digest.store.database import open_engine
 from digest.web.webhooks.sendgrid import public_key
@@ -61,13 +62,19 @@ def checkup(loaded: Loaded, clock: Callable[[], datetime]) -> Checkup:
 
 
 def world(
-    contact: str, clock: Callable[[], datetime], *, offline: bool, deadline_s: float
+    contact: str,
+    clock: Callable[[], datetime],
+    *,
+    offline: bool,
+    deadline_s: float,
+    allow_private: Sequence[str] = (),
 ) -> World:
     """The world as it is; no question waits longer than the deadline."""
+    allowed = Allowed.of(allow_private)
     return World(
         dns=Dns(None, deadline_s * 0.9),  # so that the question ends before its check does
         web=Web(deadline_s * 0.9),
-        http=HttpClient(contact, deadline_s=deadline_s, most_tries=1),
+        http=HttpClient(contact, deadline_s=deadline_s, most_tries=1, allowed=allowed),
         clock=clock,
         synchronised=synchronised,
         host_name=socket.getfqdn,

@@ -78,8 +78,14 @@ def _examined(areas: "list[Area]", *, offline: bool, seconds: float) -> "Iterato
         yield from checkup_parts.without_config(str(exc), areas)
         return
     checkup = checkup_parts.checkup(loaded, clock)
-    contact = loaded.settings.http.contact or checkup.sender.address
-    world = checkup_parts.world(contact, clock, offline=offline, deadline_s=seconds)
+    http = loaded.settings.http
+    world = checkup_parts.world(
+        http.contact or checkup.sender.address,
+        clock,
+        offline=offline,
+        deadline_s=seconds,
+        allow_private=http.allow_private,
+    )
     yield from examine(plan(checkup, world, areas), seconds, checkup.secrets)
 
 

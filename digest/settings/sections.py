@@ -26,6 +26,7 @@ from digest.settings.mailing import (
 )
 from digest.settings.retention import RetentionSettings
 from digest.settings.web import Registration, WebhookSettings, WebSettings
+from digest.sources.destinations import Allowed
 
 PREFIX = "DIGEST_"
 
@@ -79,8 +80,18 @@ class HttpSettings(Section):
 
     contact: str = ""
     deadline_s: float = Field(default=60.0, gt=0, le=3600)
+    allow_private: tuple[str, ...] = ()
 
     _lines = field_validator("contact")(one_line)
+
+    @field_validator("allow_private")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            Allowed.of(value)
+        except InvalidInput as exc:
+            raise ValueError(str(exc)) from exc
+        return value
 
 
 class DaemonSettings(Section):

@@ -1,5 +1,6 @@
 """One polite HTTP client: who we are, conditional requests, pauses, retries, deadline and caps."""
 
+import socket
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterator
@@ -14,7 +15,9 @@ import httpx2
 
 from digest import __version__
 from digest.errors import SourceUnreachable
+from digest.sources.destinations import Allowed, is_of_this_machine, literal, why_inside
 from digest.sources.pacing import Pacing
+from digest.sources.pinned import Inside, Resolve, TooLate, pin, seconds_left
 from digest.sources.unpack import MOST_BYTES, TooLarge, body_of
 
 MOST_REDIRECTS = 5
@@ -59,6 +62,9 @@ class HttpClient:
     in seconds and only ever goes forward, `sleep` waits, `wall` gives the present instant for a
     Retry-After that names a date. The deadline does not count the wait for the host's turn.
     `most_redirects` 0 takes an answer from the very address alone; `most_tries` 1 never repeats.
+    Hosts within the own network are not asked, unless `allowed`, or where the address that is asked
+    for names one by its number, or as localhost, as only the operator does. `resolve` looks up
+    names as socket.getaddrinfo does, which it is unless given.
     """
 
     def __init__(
@@ -69,6 +75,8 @@ class HttpClient:
         most_bytes: int = MOST_BYTES,
         most_redirects: int = MOST_REDIRECTS,
         most_tries: int = MOST_TRIES,
+        allowed: Allowed | None = None,
+        resolve: Resolve | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -80,7 +88,9 @@ class HttpClient:
         self._redirects, self._tries = most_redirects, most_tries
         self._clock, self._sleep, self._wall = clock, sleep, wall
         self._pacing = Pacing(clock, sleep)
+        self._allowed = allowed or Allowed()
         self._client = httpx2.Client(follow_redirects=False)
+        pin(self._client, self._allowed, resolve or socket.getaddrinfo)
 
     def __enter__(self) -> Self:
         return self
@@ -115,11 +125,26 @@ class HttpClient:
         left = _Deadline(self._clock, self._deadline_s)
         here = url
         for _ in range(self._redirects + 1):
+            self._refuse_inside(here, url)
             reply = self._persist(here, headers, left, readable)
             if isinstance(reply, Fetched):
                 return reply
             here = reply.url
         raise SourceUnreachable(f"{shown(url)}: more than {self._redirects} redirects")
+
+    def _refuse_inside(self, here: str, asked_for: str) -> None:
+        """Raise SourceUnreachable for a number of the own network that a stranger named."""
+        try:
+            hop, first = httpx2.URL(here), httpx2.URL(asked_for)
+        except httpx2.InvalidURL as exc:
+            raise SourceUnreachable(f"{shown(here)} is no web address: {exc}") from exc
+        if (hop.scheme, hop.raw_host, hop.port) == (first.scheme, first.raw_host, first.port):
+            return
+        host = hop.raw_host.decode("ascii")
+        address = literal("127.0.0.1" if is_of_this_machine(host) else host)
+        if address and not self._allowed.admits(host, address):
+            said = why_inside(host, address)
+            raise SourceUnreachable(f"{shown(asked_for)}: redirect to {shown(here)}: {said}")
 
     def _headers(self, accept: str, etag: str | None, last_modified: str | None) -> dict[str, str]:
         headers = {
@@ -137,13 +162,21 @@ class HttpClient:
     ) -> Fetched | _Elsewhere:
         """Try one address until it answers, the tries are used up, or the time is."""
         host = _host(url)
+        if rest := self._pacing.resting(host):
+            raise SourceUnreachable(
+                f"{shown(url)}: the host asked to be left alone for another {rest:,.0f} s: "
+                "fetch again later"
+            )
         failed = _Again(why="")
         for tried in range(self._tries):
             with left.paused(), self._pacing.turn(host):
                 left.resume()
                 try:
                     reply = self._try(url, headers, left, readable)
-                except TooLarge as exc:
+                except TooLate as exc:
+                    late = f"not all of it came within {self._deadline_s:g} s"
+                    raise SourceUnreachable(f"{shown(url)}: {late}") from exc
+                except (TooLarge, Inside) as exc:
                     raise SourceUnreachable(f"{shown(url)}: {exc}") from exc
                 if isinstance(reply, _Again) and tried + 1 < self._tries:
                     self._plan_retry(url, host, reply, tried, left)
@@ -157,6 +190,8 @@ class HttpClient:
     ) -> None:
         wait = _BACKOFF_S * 2**tried if reply.wait_s is None else reply.wait_s
         if wait >= left.seconds():
+            if reply.wait_s is not None:
+                self._pacing.rest(host, reply.wait_s)
             asked = f" and asks to wait {wait:,.0f} s" if reply.wait_s is not None else ""
             raise SourceUnreachable(
                 f"{shown(url)}: {reply.why}{asked}; the deadline of {self._deadline_s:g} s "
@@ -172,6 +207,7 @@ class HttpClient:
         if seconds <= 0:
             raise SourceUnreachable(f"{shown(url)}: no answer within {self._deadline_s:g} s")
         timeout = httpx2.Timeout(min(seconds, _SILENCE_S))
+        counting = seconds_left.set(left.seconds)
         try:
             with self._client.stream("GET", url, headers=headers, timeout=timeout) as response:
                 return self._judge(url, response, left, readable)
@@ -181,6 +217,8 @@ class HttpClient:
             return _Again(why=_reason(exc))
         except (zlib.error, EOFError) as exc:
             return _Again(why=f"the packed reply is spoiled ({exc})")
+        finally:
+            seconds_left.reset(counting)
 
     def _judge(
         self, url: str, response: httpx2.Response, left: "_Deadline", readable: Collection[int]
@@ -206,7 +244,7 @@ class HttpClient:
     def _in_time(self, response: httpx2.Response, left: "_Deadline") -> Iterator[bytes]:
         for chunk in response.iter_raw():
             if left.seconds() <= 0:
-                raise TooLarge(f"not all of it came within {self._deadline_s:g} s")
+                raise TooLate("no time is left")
             yield chunk
 
     def _retry_after(self, headers: httpx2.Headers) -> float | None:

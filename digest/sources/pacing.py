@@ -7,6 +7,7 @@ from contextlib import contextmanager
 # arXiv asks for one request per 3 s on one connection, over API, RSS and OAI together (API manual)
 ARXIV_SPACING_S = 3.0
 SPACING_S = 0.5
+REST_MOST_S = 86_400.0  # a host that asks for a century is asked again tomorrow
 
 
 class Lane:
@@ -15,6 +16,7 @@ class Lane:
     def __init__(self, spacing_s: float) -> None:
         self.spacing_s = spacing_s
         self.not_before = float("-inf")
+        self.resting_until = float("-inf")
         self.lock = threading.Lock()
 
 
@@ -44,6 +46,15 @@ class Pacing:
         """Let nobody ask this host for so long: it said Retry-After."""
         lane = self._lane(host)
         lane.not_before = max(lane.not_before, self._clock() + seconds)
+
+    def rest(self, host: str, seconds: float) -> None:
+        """Remember that this host is not to be asked for so long, at most a day: nobody waits."""
+        lane = self._lane(host)
+        lane.resting_until = self._clock() + min(seconds, REST_MOST_S)
+
+    def resting(self, host: str) -> float:
+        """For how many seconds more the host is to be left alone."""
+        return max(0.0, self._lane(host).resting_until - self._clock())
 
     def _lane(self, host: str) -> Lane:
         host = host.lower()
