@@ -98,18 +98,21 @@ class Matcher:
         self._shared: dict[Key, Mapping[int, tuple[int, ...]]] = {}
         self._found: dict[Key, Row] = {}
         self._rows: dict[Key, Row] = {}
+        self._seen: set[Interest] = set()  # those with a row: most readers want what others want
         self._barred: dict[Key, Numbers] = {}
 
     def learn(self, interests: Iterable[Interest]) -> None:
         """Match these interests now: many at once take less time than one by one."""
-        new = {_key(one): one for one in interests}
+        unseen = dict.fromkeys(one for one in interests if one not in self._seen)
+        new = {_key(one): one for one in unseen}
         wanted = [one for key, one in new.items() if key not in self._rows]
         for first in range(0, len(wanted), _CHUNK):
             self._learn(wanted[first : first + _CHUNK])
+        self._seen.update(unseen)
 
     def forget(self) -> None:
         """Let go of the interests learnt so far: what is kept grows with every one."""
-        for kept in (self._known, self._shared, self._found, self._rows, self._barred):
+        for kept in (self._known, self._shared, self._found, self._rows, self._seen, self._barred):
             kept.clear()
 
     def _learn(self, wanted: Sequence[Interest]) -> None:

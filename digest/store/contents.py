@@ -96,10 +96,22 @@ def without_person(text: str) -> str:
     return json.dumps(content, separators=(",", ":"))
 
 
+# By the reason itself, which many readers share, with what it stood beside when it was last seen;
+# the reason is held, so that its place in memory is no other's.
+_TAILS: dict[int, tuple[Reason, float, float, str]] = {}
+_MOST_TAILS = 16_384
+
+
 def _pick_to_json(pick: Pick) -> str:
-    """By hand: there are ten picks to a digest, and of each only the numbers are its own."""
-    s, r, t = _number(pick.score), _number(pick.relevance), _number(pick.trend)
-    return f'{{"p":{pick.paper_id:d},"s":{s},"r":{r},"t":{t},{_reason_to_json(pick.reason)}'
+    """By hand: there are ten picks to a digest, and of each only the score is its own."""
+    reason, relevance, trend = pick.reason, pick.relevance, pick.trend
+    known = _TAILS.get(id(reason))
+    if known is None or known[0] is not reason or known[1] != relevance or known[2] != trend:
+        tail = f',"r":{_number(relevance)},"t":{_number(trend)},{_reason_to_json(reason)}'
+        if len(_TAILS) >= _MOST_TAILS:
+            _TAILS.clear()
+        known = _TAILS[id(reason)] = reason, relevance, trend, tail
+    return f'{{"p":{pick.paper_id:d},"s":{_number(pick.score)}{known[3]}'
 
 
 def _number(value: float) -> str:
