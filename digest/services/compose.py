@@ -36,7 +36,7 @@ from digest.services.plans import (
     still_true,
     unknown_zones,
 )
-from digest.store import editions, outbox, subscribers
+from digest.store import due, editions, outbox, subscribers
 from digest.store.database import reading, transaction
 from digest.store.ledger_read import has_row, sent_before
 from digest.store.papers import surviving
@@ -219,8 +219,9 @@ class Composer:
         while True:
             with reading(self._engine) as session:
                 if who.digest_on is None:
-                    chunk = subscribers.due(session, now, after_id=after, limit=CHUNK)
-                    plans = [due_plan(one, now) for one in chunk]
+                    found = due.due(session, now, after_id=after, limit=CHUNK)
+                    chunk = [one.subscriber for one in found]
+                    plans = [due_plan(one, now) for one in found]
                 else:
                     chunk = subscribers.listed(
                         session, statuses=[Status.ACTIVE], limit=CHUNK, after_id=after
@@ -234,7 +235,7 @@ class Composer:
 
     def _expect(self, now: datetime) -> None:
         with reading(self._engine) as session:
-            expect(subscribers.count_due(session, now, COMPILE_FROM))
+            expect(due.count_due(session, now, COMPILE_FROM))
 
     def _plan_for(self, email: str, digest_on: date | None, now: datetime) -> Plan:
         """The plan for one address at once, whatever its schedule."""
@@ -312,7 +313,7 @@ class Composer:
             outcomes += [(plan, self._outcome(subscriber.id, c, done.edition_id)) for c in contents]
             settled.append((subscriber.id, plan.next_at))
         written = _write(session, outcomes, now)
-        subscribers.set_next(session, settled)
+        due.set_next(session, settled)
         done.already += len(outcomes) - len(written)
         return written
 

@@ -3,14 +3,23 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.domain.schedule import Schedule, due_dates, first_due, is_chosen, local_date
+from digest.domain.schedule import (
+    DueDates,
+    Schedule,
+    due_dates,
+    first_due,
+    is_chosen,
+    local_date,
+)
 from digest.domain.subscribers import Subscriber, SubscriberId
 from digest.store import subscribers
 from digest.store.database import reading, transaction
+from digest.store.due import Due, Mark, set_next, unchanged
 from digest.store.ledger_read import days_with_rows
 
 # whoever is dated farther ahead was dated by a clock that was wrong: a week, a move, and some
@@ -23,8 +32,9 @@ CHUNK = 500
 class Plan:
     """What one subscriber gets: a skip of a date slept past, a date to compose for, what follows.
 
-    `replaces`: a skip that stands for that date makes room. `waits`: where another transaction
-    holds the subscriber, wait for it; who is due is left to whoever composes for them.
+    `replaces`: a skip that stands for that date makes room. `mark`, of somebody who is due, tells
+    whether they have changed since; where another transaction holds them, they are left to whoever
+    composes for them. The others are waited for.
     """
 
     subscriber: Subscriber
@@ -32,19 +42,25 @@ class Plan:
     next_at: datetime
     late_on: date | None = None
     replaces: bool = False
-    waits: bool = True
+    mark: Mark | None = None
 
 
-def due_plan(subscriber: Subscriber, now: datetime) -> Plan:
-    due_at = subscriber.next_digest_at or now
-    dates = due_dates(subscriber.preferences.schedule, due_at, now)
+def due_plan(one: Due, now: datetime) -> Plan:
+    """What somebody who is due gets at `now`."""
+    subscriber = one.subscriber
+    dates = _dates(subscriber.preferences.schedule, subscriber.next_digest_at or now, now)
     return Plan(
         subscriber=subscriber,
         late_on=dates.late_on,
         digest_on=dates.digest_on,
         next_at=dates.next_at,
-        waits=False,
+        mark=one.mark,
     )
+
+
+@lru_cache(maxsize=4_096)  # many subscribers have the same
+def _dates(schedule: Schedule, due_at: datetime, now: datetime) -> DueDates:
+    return due_dates(schedule, due_at, now)
 
 
 def dated_plans(
@@ -75,10 +91,15 @@ def still_true(session: Session, plans: Sequence[Plan]) -> list[Plan]:
 
     Who was erased, opted out or changed the schedule since is left to the next time.
     """
-    ids = [plan.subscriber.id for plan in plans]
-    passing = not any(plan.waits for plan in plans)
-    present = subscribers.by_ids(session, ids, lock=True, passing=passing)
-    return [plan for plan in plans if present.get(plan.subscriber.id) == plan.subscriber]
+    marks = {plan.subscriber.id: plan.mark for plan in plans if plan.mark is not None}
+    same = unchanged(session, marks) if marks else set()
+    others = [plan.subscriber.id for plan in plans if plan.mark is None]
+    present = subscribers.by_ids(session, others, lock=True) if others else {}
+    return [
+        plan
+        for plan in plans
+        if plan.subscriber.id in same or present.get(plan.subscriber.id) == plan.subscriber
+    ]
 
 
 def unknown_zones(plans: Sequence[Plan]) -> dict[SubscriberId, str]:
@@ -124,7 +145,7 @@ def date_anew(engine: Engine, now: datetime) -> int:
         with transaction(engine) as session:
             people = subscribers.dated_after(session, latest, limit=CHUNK)
             chosen = [(one.id, one.preferences.schedule) for one in people]
-            subscribers.set_next(session, first_instants(session, chosen, now).items())
+            set_next(session, first_instants(session, chosen, now).items())
         if not people:
             return anew
         anew += len(people)

@@ -43,7 +43,7 @@ CHUNK = 1_000
 _K = TypeVar("_K")
 _subscribers = table(SubscriberRow)
 _events = table(ConsentEventRow)
-_READ = [
+READ = [
     _subscribers.c[name]
     for name in (
         *("id", "email", "status", "next_digest_at", "resume_at"),
@@ -149,16 +149,6 @@ def set_email(session: Session, subscriber_id: SubscriberId, email: str, now: da
     session.execute(mine.values(email=email, email_key=address_key(email), updated_at=now))
 
 
-def set_next(session: Session, instants: Iterable[tuple[SubscriberId, datetime]]) -> None:
-    """Write the next instants of subscribers who are still active; the others keep none."""
-    values = [{"row_id": number, "instant": instant} for number, instant in instants]
-    if values:
-        row = _subscribers.c.id == bindparam("row_id")
-        statement = update(_subscribers).where(row, _ACTIVE)
-        statement = statement.values(next_digest_at=bindparam("instant"))
-        session.connection().execute(statement, values)
-
-
 def erase_row(session: Session, subscriber_id: SubscriberId) -> None:
     """Delete the row with interests, feedback and consent; the ledger's rows stay, unnamed."""
     forget_interests(session, subscriber_id)
@@ -186,43 +176,16 @@ def by_id(session: Session, subscriber_id: SubscriberId, *, lock: bool = False) 
 
 
 def by_ids(
-    session: Session, ids: Iterable[SubscriberId], *, lock: bool = False, passing: bool = False
+    session: Session, ids: Iterable[SubscriberId], *, lock: bool = False
 ) -> dict[SubscriberId, Subscriber]:
-    """The subscribers that are there, by id; `lock` holds the rows for a change, `passing` over
-    those that another transaction holds.
-    """
-    column = _subscribers.c.id
-    return _many(session, ids, column, lambda one: one.id, lock=lock, passing=passing)
+    """The subscribers that are there, by id; `lock` holds the rows for a change."""
+    return _many(session, ids, _subscribers.c.id, lambda one: one.id, lock=lock)
 
 
 def by_keys(session: Session, keys: Iterable[str], *, lock: bool = False) -> dict[str, Subscriber]:
     """The subscribers that are there, by address key."""
     column = _subscribers.c.email_key
     return _many(session, keys, column, lambda one: address_key(one.email), lock=lock)
-
-
-def due(
-    session: Session, now: datetime, *, after_id: SubscriberId | int = 0, limit: int = CHUNK
-) -> list[Subscriber]:
-    """The next chunk of active subscribers who are due at `now`, with ids above `after_id`, in
-    order of id.
-
-    Two statements, however many they are.
-    """
-    instant: ColumnElement[Any] = _subscribers.c.next_digest_at
-    if after_id:
-        # A full chunk came before, so many are due: walking the ids once is cheaper than sorting
-        # all who are due for every chunk, and an expression keeps SQLite off their index.
-        instant = func.coalesce(instant, bindparam("never", None, type_=instant.type))
-    query = select(*_READ).where(_ACTIVE, instant <= now, _subscribers.c.id > after_id)
-    return _with_interests(session, query.order_by(_subscribers.c.id).limit(limit))
-
-
-def count_due(session: Session, now: datetime, most: int) -> int:
-    """How many are due at `now`, counted up to `most`."""
-    query = select(_subscribers.c.id).where(_ACTIVE, _subscribers.c.next_digest_at <= now)
-    counted = select(func.count()).select_from(query.limit(most).subquery())
-    return int(session.execute(counted).scalar_one())
 
 
 def dated_after(session: Session, instant: datetime, *, limit: int = CHUNK) -> list[Subscriber]:
@@ -250,7 +213,7 @@ def listed(
     after_id: SubscriberId | int = 0,
 ) -> list[Subscriber]:
     """Subscribers in order of id; `contains` is a part of the address, `limit` 0 gives all."""
-    query = select(*_READ).where(_subscribers.c.id > after_id).order_by(_subscribers.c.id)
+    query = select(*READ).where(_subscribers.c.id > after_id).order_by(_subscribers.c.id)
     if statuses:
         query = query.where(_subscribers.c.status.in_([status.value for status in statuses]))
     if contains:
@@ -301,7 +264,7 @@ def consent_of(
 
 
 def _one(session: Session, which: ColumnElement[bool], *, lock: bool) -> Subscriber | None:
-    query = select(*_READ).where(which)
+    query = select(*READ).where(which)
     found = _with_interests(session, query.with_for_update() if lock else query)
     return found[0] if found else None
 
@@ -313,26 +276,26 @@ def _many(
     key_of: Callable[[Subscriber], _K],
     *,
     lock: bool = False,
-    passing: bool = False,
 ) -> dict[_K, Subscriber]:
     found: list[Subscriber] = []
     for chunk in chunks(keys, CHUNK):
-        query = select(*_READ).where(column.in_(chunk)).order_by(_subscribers.c.id)
-        held = query.with_for_update(skip_locked=passing) if lock else query
+        query = select(*READ).where(column.in_(chunk)).order_by(_subscribers.c.id)
+        held = query.with_for_update() if lock else query
         found += _with_interests(session, held)
     return {key_of(one): one for one in found}
 
 
 def _with_interests(session: Session, query: Select[Any]) -> list[Subscriber]:
-    """Run the query for rows of `_READ`, and one more for all their interests."""
+    """Run the query for rows of `READ`, and one more for all their interests."""
     rows = session.execute(query).all()
     held: dict[SubscriberId, tuple[Interest, ...]] = {}
     for chunk in chunks(rows, CHUNK * 5):
         held |= interests_of(session, [row[0] for row in chunk])
-    return [_subscriber(row, held.get(row[0], ())) for row in rows]
+    return [subscriber_of(row, held.get(row[0], ())) for row in rows]
 
 
-def _subscriber(row: Sequence[Any], interests: tuple[Interest, ...]) -> Subscriber:
+def subscriber_of(row: Sequence[Any], interests: tuple[Interest, ...]) -> Subscriber:
+    """The subscriber of a row of the columns READ."""
     number, email, status, next_digest_at, resume_at, *chosen = row
     return Subscriber(
         id=SubscriberId(number),
@@ -371,7 +334,7 @@ def _chosen(name: str, unknown: str, *columns: Any) -> Preferences:
         threshold=threshold,
         empty_day=EmptyDay(empty_day),
         min_matches=min_matches,
-        text_only=text_only,
+        text_only=bool(text_only),
     )
 
 

@@ -21,8 +21,9 @@ from digest.domain.papers import PaperId
 from digest.domain.retention import Keep, Policy
 from digest.domain.subscribers import SubscriberId
 from digest.services.prune import prune
-from digest.store import contents, ledger, ledger_read, outbox, schema, subscribers
+from digest.store import contents, ledger, ledger_read, outbox, schema
 from digest.store.database import open_engine, reading, transaction
+from digest.store.due import due
 from digest.store.ledger_read import Which
 from digest.store.outbox import Outcome
 from tests.builders import NOON
@@ -224,9 +225,7 @@ def asked(engine: Engine, now: datetime) -> dict[str, Cost]:
         "sent memory of 500": cost(
             engine, read(lambda session: ledger_read.sent_before(session, ids, now - 7 * DAY))
         ),
-        "who is due": cost(
-            engine, read(lambda session: subscribers.due(session, now, limit=CHUNK))
-        ),
+        "who is due": cost(engine, read(lambda session: due(session, now, limit=CHUNK))),
         "mails due": cost(engine, read(lambda session: ledger_read.due_count(session, now))),
         "500 new digests": cost(engine, insert),
         "500 that are there": cost(engine, again),

@@ -36,6 +36,7 @@ from digest.services.move.settle import settle
 from digest.services.move.values import Form
 from digest.store import schema, subscribers
 from digest.store.database import open_engine, reading, transaction
+from digest.store.due import due
 from digest.web.desk import Desk
 from tests.builders import NOON
 from tests.postgres import create_database, drop_database
@@ -256,7 +257,7 @@ def test_settling_holds_what_waits_and_skips_what_was_due(desk: Desk) -> None:
             (DAY, "skipped"),
             (DAY + timedelta(days=1), "skipped"),
         ]
-        assert subscribers.due(session, until) == []
+        assert due(session, until) == []
         found = subscribers.by_id(session, person)
         assert found.next_digest_at == datetime(2026, 3, 14, 8, tzinfo=UTC)
     again = settle(desk.engine, until)

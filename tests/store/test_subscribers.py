@@ -17,7 +17,7 @@ from digest.domain.subscribers import (
     Status,
 )
 from digest.errors import NotFound
-from digest.store import subscribers
+from digest.store import due, subscribers
 from digest.store.subscribers import NewSubscriber
 from digest.store.tables import InterestRow, table
 from tests.builders import NOON, some_interests
@@ -112,12 +112,12 @@ def test_the_due_come_in_chunks_in_order_of_id(session):
     for status in set(Status) - {Status.ACTIVE}:
         add(session, f"{status}@example.com", status=status)
     found, after = [], 0
-    while chunk := subscribers.due(session, NOON, after_id=after, limit=3):
+    while chunk := due.due(session, NOON, after_id=after, limit=3):
         assert len(chunk) <= 3
-        found += chunk
-        after = chunk[-1].id
+        found += [one.subscriber for one in chunk]
+        after = chunk[-1].subscriber.id
     assert found == people
-    assert subscribers.due(session, NOON - timedelta(seconds=1)) == []
+    assert due.due(session, NOON - timedelta(seconds=1)) == []
 
 
 def test_a_chunk_of_the_due_takes_two_statements_however_large(session):
@@ -127,15 +127,15 @@ def test_a_chunk_of_the_due_takes_two_statements_however_large(session):
     seen = []
     bind = session.connection()
     event.listen(bind, "before_cursor_execute", lambda *args: seen.append(args[2]))
-    assert len(subscribers.due(session, NOON)) == 21
-    assert len(subscribers.due(session, NOON, after_id=first.id)) == 20
+    assert len(due.due(session, NOON)) == 21
+    assert len(due.due(session, NOON, after_id=first.id)) == 20
     assert len(seen) == 4
 
 
 def test_next_instants_are_written_for_the_active_alone(session):
     ada, bob = add(session), add(session, "bob@example.com", status=Status.PAUSED, due=None)
     later = NOON + timedelta(days=1)
-    subscribers.set_next(session, [(ada.id, later), (bob.id, later)])
+    due.set_next(session, [(ada.id, later), (bob.id, later)])
     assert subscribers.by_id(session, ada.id).next_digest_at == later
     assert subscribers.by_id(session, bob.id).next_digest_at is None
 

@@ -9,8 +9,9 @@ from sqlmodel import Session
 from digest.domain.digests import Skip, SkipReason
 from digest.domain.subscribers import SubscriberId
 from digest.services.plans import Plan, due_plan
-from digest.store import outbox, restored, subscribers
+from digest.store import outbox, restored
 from digest.store.database import transaction
+from digest.store.due import due, set_next
 
 CHUNK = 500
 
@@ -37,13 +38,13 @@ def settle(engine: Engine, until: datetime, *, dry_run: bool = False) -> Settled
     after = SubscriberId(0)
     while True:
         with transaction(engine) as session:
-            chunk = subscribers.due(session, until, after_id=after, limit=CHUNK)
+            chunk = due(session, until, after_id=after, limit=CHUNK)
             done.skipped += _skip(session, [due_plan(one, until) for one in chunk], until)
             if dry_run:
                 session.rollback()
         if len(chunk) < CHUNK:
             return done
-        after = chunk[-1].id
+        after = chunk[-1].subscriber.id
 
 
 def _skip(session: Session, plans: list[Plan], until: datetime) -> int:
@@ -59,5 +60,5 @@ def _skip(session: Session, plans: list[Plan], until: datetime) -> int:
         if day
     ]
     outbox.write_outcomes(session, outcomes, until)
-    subscribers.set_next(session, [(plan.subscriber.id, plan.next_at) for plan in plans])
+    set_next(session, [(plan.subscriber.id, plan.next_at) for plan in plans])
     return len({outcome.subscriber_id for outcome in outcomes})
