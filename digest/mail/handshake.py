@@ -10,7 +10,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
 
 from digest.domain.relay import Security
 from digest.errors import RelayError
@@ -48,7 +48,8 @@ class RelaySettings:
 
 class Handshake:
     """Makes connections by one relay's settings; our name and the trusted authorities are looked up
-    once.
+    once, and a password that the first login shows to be wrong is not tried again: a relay may shut
+    out who tries it eight times in a run.
     """
 
     def __init__(self, settings: RelaySettings) -> None:
@@ -56,6 +57,9 @@ class Handshake:
         self._lock = asyncio.Lock()
         self._tls: ssl.SSLContext | None = None
         self._name = settings.local_hostname or None  # empty once it is known that we have none
+        self._first_login = asyncio.Lock()
+        self._has_tried = False
+        self._refusal = ""  # what the relay said of our password
 
     async def connect(self) -> tuple[Wire, Offers]:
         """A connection that is ready for an envelope, and what the relay offers.
@@ -63,6 +67,7 @@ class Handshake:
         Raises RelayError, which says what to check. Cancelled, it leaves no connection behind.
         """
         settings = self._settings
+        self._spare_the_relay()
         try:
             await self._look_up()
             client = self._client()
@@ -129,16 +134,35 @@ class Handshake:
         reach("mail.handshake.greeted")
 
     async def _log_in(self, client: SMTP) -> None:
-        settings = self._settings
+        """The first login goes alone."""
+        async with self._first_login:
+            if not self._has_tried:
+                try:
+                    return await self._authenticate(client)
+                finally:
+                    self._has_tried = True
+        self._spare_the_relay()
+        await self._authenticate(client)
+
+    async def _authenticate(self, client: SMTP) -> None:
+        settings, tried_before = self._settings, self._has_tried
         try:
             await client.login(settings.username or "", settings.password or "")
-            reach("mail.handshake.logged_in")
         except SMTPException as exc:
             answer = f"{exc.code} {exc.message}" if isinstance(exc, SMTPResponseException) else exc
-            raise RelayError(
+            text = (
                 f"the relay {settings.host}:{settings.port} refused the login: "
                 f"{said(str(answer))}; check smtp.username and smtp.password"
-            ) from exc
+            )
+            # where one login was taken, a later refusal is about something else, such as a limit
+            if isinstance(exc, SMTPAuthenticationError) and exc.code >= 500 and not tried_before:
+                self._refusal = text
+            raise RelayError(text) from exc
+
+    def _spare_the_relay(self) -> None:
+        """Raise RelayError where it has refused our password."""
+        if self._refusal:
+            raise RelayError(self._refusal)
 
 
 def address_literal(address: str) -> str:

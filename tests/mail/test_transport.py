@@ -375,3 +375,41 @@ def test_a_connection_refused_for_now_leaves_the_others_working() -> None:
         assert len(script.taken) == 1
 
     run(scenario)
+
+
+@pytest.mark.parametrize(("refusal", "logins"), [("535 5.7.8 wrong", 1), ("454 4.7.0 later", 4)])
+def test_a_wrong_password_is_tried_by_one_connection_of_a_run(refusal: str, logins: int) -> None:
+    async def scenario() -> None:
+        script = Script({"AUTH": [refusal] * 20}, extensions=("AUTH PLAIN",))
+        async with scripted_relay(script) as port:
+            relay = Relay(settings(port, username="ada", password="guess", connections=4))
+
+            async def ask() -> None:
+                with pytest.raises(RelayError, match=r"refused the login: 4|535 5\.7\.8 wrong"):
+                    async with relay.connection():
+                        pass
+
+            await asyncio.gather(*(ask() for _ in range(4)))
+        assert sum(line.startswith("AUTH") for line in script.said) == logins
+
+    run(scenario)
+
+
+def test_a_refusal_after_a_login_was_taken_is_not_about_the_password() -> None:
+    async def scenario() -> None:
+        script = Script(
+            {"AUTH": ["235 welcome", "535 5.7.8 too many at once", "235 welcome"]},
+            extensions=("AUTH PLAIN",),
+        )
+        async with scripted_relay(script) as port:
+            login = {"username": "ada", "password": "secret", "connections": 3}
+            async with Relay(settings(port, **login)) as relay, relay.connection() as first:
+                with pytest.raises(RelayError, match="too many at once"):
+                    async with relay.connection():
+                        pass
+                async with relay.connection() as third:
+                    await third.send(SENDER, ADA, MAIL)
+                await first.send(SENDER, ADA, MAIL)
+        assert len(script.taken) == 2
+
+    run(scenario)
