@@ -175,7 +175,7 @@ def _warn_of_closed(app: "App", day: date | None) -> None:
 def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...]) -> Exit:
     from digest.processes import deliver_with
     from digest.services import runs
-    from digest.services.roster import ids_of
+    from digest.services.roster import ids_of, without_erased
 
     app = open_app(now)
     people = ids_of(app.engine, only)
@@ -191,7 +191,7 @@ def _deliver(limit: int | None, processes: int, now: Now, only: tuple[str, ...])
     say(_delivered_line(done))
     if done.again_at:
         note(f"the limits let {done.waiting} wait, the first until {done.again_at:%H:%M:%S} UTC")
-    for recipient, problem in done.problems:
+    for recipient, problem in without_erased(app.engine, done.problems, app.keys):
         note(f"{recipient}: {problem}")
     if done.relay_error:
         fail(done.relay_error)

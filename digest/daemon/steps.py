@@ -12,6 +12,7 @@ import structlog
 from digest.app import App
 from digest.services import runs
 from digest.services.pauses import resume_due
+from digest.services.roster import without_erased
 from digest.services.signup import take_in
 
 log = structlog.get_logger("digest.daemon")
@@ -56,7 +57,7 @@ def composing(app: App, stop: Stop) -> None:
     runs.composed(summary)
     if summary.due:
         log.info("composed", **summary.as_fields())
-    for email, error in summary.failed:
+    for email, error in without_erased(app.engine, summary.failed, app.keys):
         log.error("not composed", email=email, error=error)
 
 
@@ -66,7 +67,7 @@ def delivering(app: App, stop: Stop) -> None:
     runs.delivered(summary)
     if summary.anything:
         log.info("delivered", **summary.as_fields())
-    for email, problem in summary.problems:
+    for email, problem in without_erased(app.engine, summary.problems, app.keys):
         log.warning("not delivered", email=email, problem=problem)
 
 

@@ -8,8 +8,9 @@ from sqlmodel import Session
 
 from digest.domain.subscribers import Status, Subscriber, SubscriberId
 from digest.services.rowfiles import Format
+from digest.services.subscribe import Keys
 from digest.services.transfer import export_subscribers
-from digest.store import subscribers
+from digest.store import subscribers, suppressions
 from digest.store.database import reading, transaction
 
 
@@ -32,6 +33,21 @@ def ids_of(engine: Engine, emails: Sequence[str]) -> list[SubscriberId]:
     with reading(engine) as session:
         found = [subscribers.find_by_email(session, email) for email in emails]
     return [person.id for person in found if person]
+
+
+def without_erased(
+    engine: Engine, told: Sequence[tuple[str, str]], keys: Keys
+) -> list[tuple[str, str]]:
+    """What went wrong for whom, as it may be written down now: a run takes a while, and who was
+    erased meanwhile is not named, nor are words repeated that may quote the address.
+    """
+    if not told:
+        return []
+    hashes = {email: keys.hash_of(email) for email, _ in told}
+    with reading(engine) as session:
+        known = suppressions.by_hashes(session, hashes.values())
+    gone = {digest for digest, one in known.items() if one.email is None}
+    return [("(erased)", "erased meanwhile") if hashes[one[0]] in gone else one for one in told]
 
 
 def added(engine: Engine, step: Callable[[Session], Subscriber], *, dry_run: bool) -> Subscriber:

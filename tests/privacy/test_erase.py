@@ -1,0 +1,143 @@
+"""Who is erased is gone from every byte: the store's files, and all that is made or said later."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from digest.daemon import steps
+from digest.logs import configure
+from digest.mail.verp import Verp
+from digest.services import subscribe
+from digest.services.roster import changed
+from digest.store.database import transaction
+from tests.commands import SECRETS
+from tests.mail.returned import a_complaint, a_dsn
+from tests.privacy.life import EVERY, HOUR, NEW, OLD, WISH, Life, life, live
+from tests.privacy.traces import below, forms, found, found_in
+from tests.reliability import record
+
+__all__ = ["life"]
+
+# Where an address stands while somebody is subscribed; docs/privacy.md tells it table by table.
+HOLD_IT = {
+    "subscribers",
+    "sign_ups",
+    "address_changes",
+    "deliveries",
+    "tries",
+    "bounces",
+    "suppressions",
+}
+
+
+def tables_that_hold(database: Path, words: tuple[str, ...]) -> set[str]:
+    """The tables of which a row holds one of the words in any case."""
+    with sqlite3.connect(database) as connection:
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        rows = {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in names}
+    return {name for name, all_of in rows.items() if said(repr(all_of), words)}
+
+
+def said(text: str, words: tuple[str, ...] = EVERY) -> list[str]:
+    """What of these addresses a text says, in any form."""
+    return [what for word in words for what in found_in(text.encode(), forms(word))]
+
+
+def erase(life: Life) -> None:
+    life.run("subscribers", "erase", NEW, *life.now())
+    life.said.clear()  # which repeats the address that it was given
+
+
+def test_person_who_came_by_every_door_is_in_no_byte_of_the_store(life: Life) -> None:
+    live(life)
+    store = life.desk.folder / "store"
+    held = tables_that_hold(store / "digest.sqlite3", EVERY)
+    assert held == HOLD_IT
+    assert tables_that_hold(store / "digest.sqlite3", (WISH,)) >= {"subscriber_interests"}
+    before = found(below(store), EVERY)
+    erase(life)
+    files = below(store)
+    assert found(files, (*EVERY, WISH)) == []
+    say_what_is_left(life)
+    look_at_everything(life)
+    assert said("\n".join(life.said)) == []
+    made = below(life.desk.folder)
+    assert {"backup.sqlite3", "archive.zip", "people.csv"} <= {path.name for path in made}
+    assert found(made, (*EVERY, WISH)) == []
+    record(
+        "privacy", "erased, SQLite", doors=12, traces_before=len(before), files=len(made), traces=0
+    )
+
+
+def say_what_is_left(life: Life) -> None:
+    """A keyed hash, by which no import brings the address back, and no form."""
+    path = life.desk.write("again.csv", f"email,status\n{NEW},active\n")
+    ended = life.desk.run("subscribers", "import", path, *life.now())
+    path.unlink()
+    assert "is suppressed (complaint)" in ended.err  # she was mailed nothing more after that
+
+
+def look_at_everything(life: Life) -> None:
+    """All that may be asked for or made afterwards, and what comes back late."""
+    for words in (
+        ("subscribers", "list", "--json"),
+        ("suppressions", "list", "--json"),
+        ("deliveries", "list", "--json"),
+        ("deliveries", "stats", "--json"),
+        ("bounces", "list", "--json"),
+        ("stats", "--json"),
+        ("subscribers", "export", "people.csv"),
+        ("suppressions", "export", "suppressions.csv"),
+        ("export", "archive.zip"),
+        ("db", "backup", "backup.sqlite3"),
+        ("db", "check"),
+    ):
+        life.run(*words)
+    rows = life.app.engine
+    with transaction(rows) as session:
+        ids = session.connection().exec_driver_sql("SELECT id FROM deliveries").scalars().all()
+    for number in ids:
+        life.run("deliveries", "show", number, "--json")
+
+
+def test_what_comes_back_late_leaves_no_trace_either(life: Life) -> None:
+    live(life)
+    mail = next(row for row in life.ledger() if row["kind"] == "digest" and row["state"] == "sent")
+    home = life.home()
+    erase(life)
+    sender = Verp("digest@papers.example", [SECRETS["DIGEST_SECRET_KEYS"]]).sender(int(mail["id"]))
+    for kind in ("hard", "soft", "policy"):
+        life.returned(a_dsn(sender, OLD, kind, message_id=mail["message_id"]))
+    life.returned(a_complaint(mail["message_id"]))
+    for path in (home, home + "/export", home + "/erase"):
+        assert life.browser.get(path).status_code == 410
+    life.later(30 * HOUR)
+    life.run("send", *life.now())
+    assert said("\n".join(life.said)) == []
+    assert found(below(life.desk.folder), (*EVERY, WISH)) == []
+
+
+@pytest.mark.parametrize("says", ["250 2.0.0", "451 4.7.1", "550 5.1.1"])
+def test_message_in_the_air_at_that_moment_leaves_no_trace(
+    life: Life, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    life.run("subscribers", "add", NEW, "-i", WISH, *life.now())
+    life.relay.says = says
+    life.relay.during = lambda: erased(life)
+    configure("debug", "json")
+    steps.delivering(life.app, lambda: False)
+    told = capsys.readouterr()
+    assert said(told.out + told.err, (NEW,)) == []
+    assert "delivered" in told.err
+    assert found(below(life.desk.folder), (NEW, WISH)) == []
+
+
+def erased(life: Life) -> None:
+    """Erase her, as a page does at any moment."""
+    changed(
+        life.app.engine,
+        NEW,
+        lambda session, one: subscribe.erase(session, one.id, now=life.clock(), keys=life.app.keys),
+        dry_run=False,
+    )
