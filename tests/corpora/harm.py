@@ -3,6 +3,7 @@
 import csv
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -28,6 +29,7 @@ class Html(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
         self.elements: set[tuple[str, str]] = set()
+        self.count: Counter[str] = Counter()
         self.attributes: list[tuple[str, str, str]] = []
         self.texts: list[str] = []
         self.styles: list[str] = []
@@ -37,6 +39,7 @@ class Html(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.count[tag] += 1
         self.elements |= {(tag, "")} | {(tag, name) for name, _ in attrs}
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         if tag in ("style", "script", "title", "h1", "h2", "h3"):
