@@ -21,6 +21,7 @@ from digest.domain.subscribers import (
 from digest.errors import NotFound, StoreError
 from digest.store.contents import paper_ids
 from digest.store.papers import chunks, surviving
+from digest.store.prepared import as_date
 from digest.store.tables import (
     AddressChangeRow,
     ConsentEventRow,
@@ -240,7 +241,7 @@ def _by_day(
     day = _utc_day(session, instant)
     query = select(day, func.count()).where(instant >= since).group_by(day)
     found = session.execute(query if which is None else query.where(which))
-    return {_as_date(when): number for when, number in found}
+    return {as_date(when): number for when, number in found}
 
 
 def _states(session: Session, since: datetime) -> dict[date, dict[State, int]]:
@@ -248,7 +249,7 @@ def _states(session: Session, since: datetime) -> dict[date, dict[State, int]]:
     query = select(day, _deliveries.c.state, func.count()).group_by(day, _deliveries.c.state)
     found: dict[date, dict[State, int]] = defaultdict(dict)
     for when, state, number in session.execute(query.where(_deliveries.c.queued_at >= since)):
-        found[_as_date(when)][State(state)] = number
+        found[as_date(when)][State(state)] = number
     return dict(found)
 
 
@@ -256,7 +257,3 @@ def _utc_day(session: Session, instant: ColumnElement[datetime]) -> ColumnElemen
     if session.get_bind().dialect.name == "postgresql":
         return func.date(func.timezone("UTC", instant))
     return func.date(instant)
-
-
-def _as_date(day: date | str) -> date:
-    return date.fromisoformat(day) if isinstance(day, str) else day

@@ -6,9 +6,21 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import starmap
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Executable,
+    and_,
+    bindparam,
+    column,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
@@ -17,10 +29,24 @@ from digest.domain.digests import Digest, Skip
 from digest.domain.editions import EditionId
 from digest.domain.subscribers import SubscriberId
 from digest.store import contents, tries
+from digest.store.papers import chunks
+from digest.store.prepared import POSTGRESQL, as_date, prepared
 from digest.store.tables import DeliveryRow, table
 
 _deliveries = table(DeliveryRow)
 
+PIECE = 100  # rows that SQLite is given in one statement
+_WRITTEN = (_deliveries.c.subscriber_id, _deliveries.c.digest_on)
+_DIGEST = (
+    *("subscriber_id", "digest_on", "edition_id", "message_id"),
+    *("state", "reason", "picks", "queued_at", "due_at"),
+)
+# what the rows of all digests begin with
+_SAME: dict[str, Any] = {
+    "kind": MailKind.DIGEST.value,
+    "token": "",
+    "smtp_reply": "",
+} | dict.fromkeys(("attempts", "doubtful"), 0)
 FREE: dict[str, Any] = {"owner": None, "lease_until": None, "begun_at": None}
 
 
@@ -67,12 +93,44 @@ def write_outcomes(
     session: Session, outcomes: Sequence[Outcome], now: datetime
 ) -> set[tuple[SubscriberId, date]]:
     """Write digests and skips in bulk; gives those whose date had no row yet."""
-    if not outcomes:
-        return set()
-    written = (_deliveries.c.subscriber_id, _deliveries.c.digest_on)
-    made = _insert(session).on_conflict_do_nothing().returning(*written)
     rows = [_digest_columns(o, now) | {"subscriber_id": o.subscriber_id} for o in outcomes]
-    return {(SubscriberId(owner), day) for owner, day in session.execute(made, rows)}
+    new: set[tuple[SubscriberId, date]] = set()
+    for piece in chunks(rows, PIECE):
+        new |= _write_piece(session, piece)
+    return new
+
+
+def _write_piece(
+    session: Session, rows: Sequence[dict[str, Any]]
+) -> set[tuple[SubscriberId, date]]:
+    if session.get_bind().dialect.name == POSTGRESQL:
+        lists = {name: [row[name] for row in rows] for name in _DIGEST}
+        found: Sequence[Any] = _all_at_once(session).rows(session, lists)
+    elif len(rows) == PIECE:
+        numbered = enumerate(rows)
+        values = {f"{name}_{n}": row[name] for n, row in numbered for name in _DIGEST}
+        found = _piece_at_once(session).rows(session, values)
+    else:
+        made = sqlite.insert(_deliveries).on_conflict_do_nothing().returning(*_WRITTEN)
+        found = session.execute(made, rows).all()
+    return {(SubscriberId(owner), as_date(day)) for owner, day in found}
+
+
+@prepared
+def _all_at_once(_dialect: str) -> Executable:
+    columns = {name: _deliveries.c[name].type for name in _DIGEST}
+    lists = [bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()]
+    given = func.unnest(*lists).table_valued(*starmap(column, columns.items())).render_derived()
+    chosen = select(*(given.c[name] for name in _DIGEST), *map(literal, _SAME.values()))
+    made = postgresql.insert(_deliveries)
+    made = made.from_select([*_DIGEST, *_SAME], chosen, include_defaults=False)
+    return made.on_conflict_do_nothing().returning(*_WRITTEN)
+
+
+@prepared
+def _piece_at_once(_dialect: str) -> Executable:
+    rows = [{name: bindparam(f"{name}_{n}") for name in _DIGEST} | _SAME for n in range(PIECE)]
+    return sqlite.insert(_deliveries).values(rows).on_conflict_do_nothing().returning(*_WRITTEN)
 
 
 def replace_skipped(session: Session, outcome: Outcome, now: datetime) -> bool:

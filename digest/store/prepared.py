@@ -5,6 +5,7 @@ what its type says; that takes longer than the store does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -95,3 +96,8 @@ def among(dialect: str, column: Column[Any], name: str) -> ColumnElement[bool]:
         return column == any_(bindparam(name, type_=ARRAY(column.type)))
     listed = func.json_each(bindparam(name, type_=JSON)).table_valued("value")
     return column.in_(select(listed.c.value))
+
+
+def as_date(day: date | str) -> date:
+    """A date as the driver gave it: SQLite's is text."""
+    return date.fromisoformat(day) if isinstance(day, str) else day
