@@ -35,13 +35,26 @@ def finish_import(done: "ImportSummary", *, dry_run: bool) -> None:
 
 
 def write(file: Path, lines: Iterable[str]) -> None:
-    """Write lines to the file, or to stdout. Raises UsageError where it cannot be written."""
+    """Write lines to the file, which then has all of them or is as it was, or to stdout.
+
+    Raises UsageError where it cannot be written.
+    """
     if str(file) == "-":
         sys.stdout.writelines(lines)
         return
-    try:
-        with file.open("w", encoding="utf-8", newline="") as sink:
-            sink.writelines(lines)
-    except OSError as exc:
-        raise UsageError(f"{file} cannot be written: {exc}") from exc
+    if file.exists() and not file.is_file():  # a pipe or a device, which nothing may replace
+        try:
+            _write_into(file, lines)
+        except OSError as exc:
+            raise UsageError(f"{file} cannot be written: {exc.strerror or exc}") from exc
+    else:
+        from digest.services.move.outputs import beside
+
+        with beside(file.resolve() if file.is_symlink() else file, replace=True) as passing:
+            _write_into(passing, lines)
     say(f"wrote {file}")
+
+
+def _write_into(file: Path, lines: Iterable[str]) -> None:
+    with file.open("w", encoding="utf-8", newline="") as sink:
+        sink.writelines(lines)

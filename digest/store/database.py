@@ -23,6 +23,7 @@ from sqlmodel import Session, create_engine
 
 from digest.errors import ConfigError, StoreError
 from digest.faultpoints import caller, reach
+from digest.store.troubles import plainly
 
 BUSY_TIMEOUT_MS = 10_000
 SCRUB_TIMEOUT_MS = 1_000
@@ -160,9 +161,9 @@ def store_errors() -> Iterator[None]:
     except (IntegrityError, DataError, ProgrammingError):
         raise
     except DatabaseError as exc:
-        raise StoreError(_plainly(exc.orig)) from exc
+        raise StoreError(plainly(exc.orig)) from exc
     except sqlite3.DatabaseError as exc:  # raised by the pragmas of a fresh connection
-        raise StoreError(_plainly(exc)) from exc
+        raise StoreError(plainly(exc)) from exc
 
 
 def clock_ahead(engine: Engine, now: Callable[[], datetime]) -> timedelta:
@@ -178,13 +179,6 @@ def clock_ahead(engine: Engine, now: Callable[[], datetime]) -> timedelta:
         before = now()
         theirs: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
         return theirs.astimezone(UTC) - (before + (now() - before) / 2)
-
-
-def _plainly(cause: BaseException | None) -> str:
-    said = " ".join(str(cause).split())
-    if "not a database" in said or "malformed" in said:
-        return f"the store's file is damaged or no SQLite database ({said}): restore a backup"
-    return f"the store failed: {said}"
 
 
 def _sqlite(url: str, path: str | None) -> Engine:

@@ -1,5 +1,7 @@
 """SQLite's own copy of a store while it is in use; PostgreSQL has `pg_dump` for that."""
 
+import errno
+import os
 import shlex
 import sqlite3
 from contextlib import closing
@@ -61,6 +63,10 @@ def _copied(engine: Engine, file: Path) -> None:
             if not isinstance(source, sqlite3.Connection):
                 raise StoreError("the store's driver has no backup: copy it with digest export")
             source.backup(copy, pages=-1)
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode == sqlite3.SQLITE_FULL:  # the copy's disk: we only read ours
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from exc
+            raise
         finally:
             pooled.close()
         copy.execute("PRAGMA journal_mode=DELETE")  # one file alone, until a program opens it
