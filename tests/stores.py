@@ -1,6 +1,7 @@
 """Fixtures: a migrated, empty store for each test, on SQLite and on a real PostgreSQL.
 
-Each engine migrates one template a session; a test gets its own copy of it.
+Each engine migrates one template a session; a test gets its own copy of it, on PostgreSQL one that
+an earlier test may have had, emptied.
 """
 
 import shutil
@@ -14,6 +15,7 @@ from sqlmodel import Session
 
 from digest.store import schema
 from digest.store.database import open_engine
+from tests.lending import Lender
 from tests.postgres import NoPostgres, create_database, drop_database, running_server
 
 _numbers = count(1)
@@ -40,11 +42,11 @@ def sqlite_url(tmp_path: Path, _sqlite_template: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str, _postgres_template: str) -> Iterator[str]:
-    """A migrated, empty PostgreSQL store, dropped after the test."""
-    name = f"test_{next(_numbers)}"
-    yield create_database(postgres_server, name, _postgres_template)
-    drop_database(postgres_server, name)
+def postgres_url(postgres_server: str, _lender: Lender) -> Iterator[str]:
+    """A migrated, empty PostgreSQL store of the test's own."""
+    name = _lender.lend()
+    yield f"{postgres_server}/{name}"
+    _lender.take_back(name)
 
 
 @pytest.fixture(params=BOTH)
@@ -118,15 +120,25 @@ def _postgres_template(postgres_server: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def _shared_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    engine = _migrate(f"sqlite:///{tmp_path_factory.mktemp('shared') / 'digest.sqlite'}")
+def _lender(postgres_server: str, _postgres_template: str) -> Iterator[Lender]:
+    lender = Lender(postgres_server, _postgres_template)
+    yield lender
+    lender.close()
+
+
+@pytest.fixture(scope="session")
+def _shared_sqlite(
+    tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path
+) -> Iterator[Engine]:
+    copy = shutil.copy(_sqlite_template, tmp_path_factory.mktemp("shared"))
+    engine = open_engine(f"sqlite:///{copy}")
     yield engine
     engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def _shared_postgres(postgres_server: str) -> Iterator[Engine]:
-    engine = _migrate(create_database(postgres_server, "shared"))
+def _shared_postgres(postgres_server: str, _postgres_template: str) -> Iterator[Engine]:
+    engine = open_engine(create_database(postgres_server, "shared", _postgres_template))
     yield engine
     engine.dispose()
 

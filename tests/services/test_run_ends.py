@@ -76,7 +76,7 @@ def test_seats_that_others_took_end_the_run(engine: Engine, moody: Moody, overdu
     """As after a long sleep of this process: its seats are gone, and so are its connections."""
     queued(engine, *(f"reader{n}@example.com" for n in range(4)))
     limits = Limits.of(Rate(per_second=0.2), {}, 2)  # time enough to notice before the second one
-    lease = timedelta(seconds=0.3)
+    lease = timedelta(seconds=1)
 
     def taken(server: Moody) -> bool:
         if server.received and not others:
