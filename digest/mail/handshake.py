@@ -148,6 +148,7 @@ class Handshake:
         settings, tried_before = self._settings, self._has_tried
         try:
             await client.login(settings.username or "", settings.password or "")
+            reach("mail.handshake.logged_in")
         except SMTPException as exc:
             answer = f"{exc.code} {exc.message}" if isinstance(exc, SMTPResponseException) else exc
             text = (
