@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PINNED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all soak check docs bench clean
+.PHONY: help demo test test-all soak check docs lock bench clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -29,23 +29,27 @@ test: $(VENV)/.dev ## lint, and the tests that need no browser and little time
 test-all: check $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## every check and every test, the browser's too
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not bench"
 
-SOAK := DIGEST_SIM_SEEDS=40 DIGEST_SIM_DAYS=366 DIGEST_FUZZ_SECONDS=600 DIGEST_KILLS=all \
+SOAK := DIGEST_SIM_SEEDS=40 DIGEST_SIM_DAYS=366 DIGEST_FUZZ_SECONDS=600 DIGEST_KILLS=all DIGEST_TEST_INSTALL=all \
   DIGEST_FAULTS_DELIVERIES=10000 DIGEST_FAULTS_LEASE_S=30
 FIGURES := .reliability
 soak: $(VENV)/.all $(VENV)/.tools ## faults, kills, simulated years, hostile input, all of it and as root: hours; docs/reliability.md
 	rm -rf $(FIGURES)
 	$(SOAK) DIGEST_RELIABILITY=$(CURDIR)/$(FIGURES) \
-	  $(BIN)/python -m pytest tests/faults tests/corpora tests/fuzz tests/privacy -s; ended=$$?; \
+	  $(BIN)/python -m pytest tests/faults tests/corpora tests/fuzz tests/privacy tests/supply -s; ended=$$?; \
 	$(BIN)/python -m tests.reliability $(FIGURES) && exit $$ended
 
-check: $(VENV)/.dev ## ruff, mypy and the import contracts
+check: $(VENV)/.dev ## ruff, mypy, bandit and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml digest migrations
 	$(BIN)/lint-imports
 
-docs: $(VENV)/.dev ## write docs/configuration.md and docs/cli.md anew from settings and commands
+docs: $(VENV)/.dev ## write docs/configuration.md, cli.md and licences.md anew from what they are about
 	$(BIN)/python -m tests.docs
+
+lock: $(VENV)/.dev ## write deploy/requirements*.txt: what constraints.txt names, by hashes that pip is asked for
+	$(BIN)/python -m tests.supply.lock
 
 bench: $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## the benchmarks, which print what they measure, others' tools beside ours
 	$(BIN)/python -m pytest tests/benchmarks -s

@@ -25,7 +25,7 @@ from tests.docs.reference import DOCS, ROOT, examples
 # Generated pages
 
 
-@pytest.mark.parametrize("name", ["configuration.md", "cli.md"])
+@pytest.mark.parametrize("name", ["configuration.md", "cli.md", "licences.md"])
 def test_generated_reference_is_up_to_date(name: str) -> None:
     stands = (DOCS / name).read_text(encoding="utf-8")
     assert stands == reference.pages()[name], f"docs/{name} is out of date: run 'make docs'"

@@ -69,7 +69,8 @@ def environment(override: Path | None = None, theme: Theme | None = None) -> Env
     folders: Sequence[Path] = [*([override] if override else []), folder("templates")]
     env = Environment(
         loader=InliningLoader([str(path) for path in folders], theme or Theme()),
-        autoescape=_is_markup,  # noqa: S701 - a function, true for all but .txt
+        # a function, true for all but .txt
+        autoescape=_is_markup,  # noqa: S701  # nosec B701
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

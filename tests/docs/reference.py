@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from digest.cli import app
 from digest.settings import Settings, SourceSettings, variable
+from tests.supply import licences
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -46,7 +47,11 @@ Command = Any
 
 def pages() -> dict[str, str]:
     """The generated pages by their names."""
-    return {"configuration.md": configuration(), "cli.md": command_line()}
+    return {
+        "configuration.md": configuration(),
+        "cli.md": command_line(),
+        "licences.md": licences.page(),
+    }
 
 
 def write() -> None:
