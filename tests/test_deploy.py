@@ -197,7 +197,7 @@ def test_the_wheel_can_be_made_of_what_the_build_sees(tmp_path: Path) -> None:
         if "--from" not in copy:
             *sources, target = copy.split()
             for source in sources:
-                into = tmp_path / (source if target == "./" else target)
+                into = tmp_path / (Path(source).name if target == "./" else target)
                 path = ROOT / source
                 shutil.copytree(path, into) if path.is_dir() else shutil.copy(path, into)
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "out", "."]
