@@ -1,4 +1,4 @@
-"""Fixtures: a nursery and a relay's certificate for the session, a sweep for each test.
+"""Fixtures: a nursery and a relay's certificate for the session, sweeps for each test.
 
 DIGEST_KILLS=all tries each point first, last and between, on both stores, as `make soak` does.
 """
@@ -6,19 +6,26 @@ DIGEST_KILLS=all tries each point first, last and between, on both stores, as `m
 import os
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.faults.kills import program
-from tests.faults.kills.places import stocked
+from tests.faults.kills.keeping import Keeping, household
+from tests.faults.kills.places import Stock, stocked
 from tests.faults.kills.sweep import Sweep
 from tests.faults.kills.ways import Way
 from tests.mail.relays import make_certificate, server_context
 
 ALL = os.environ.get("DIGEST_KILLS") == "all"
 Sweeper = Callable[[Way], Sweep]
+"""Makes the sweep of a way; its undisturbed run is over."""
+
+
+def store_of(stock: Stock) -> str:
+    """As the report names it."""
+    return "PostgreSQL" if stock.server else "SQLite"
 
 
 @pytest.fixture(scope="session")
@@ -34,22 +41,39 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSL
     return shown, server_context(shown, key)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def sweeps(
-    request: pytest.FixtureRequest,
+@pytest.fixture
+def sqlite_sweeps(
+    tmp_path: Path, nursery: program.Nursery, certificate: tuple[Path, ssl.SSLContext]
+) -> Iterator[Sweeper]:
+    with _sweeps(tmp_path, "", nursery, certificate) as made:
+        yield made
+
+
+@pytest.fixture
+def postgres_sweeps(
     tmp_path: Path,
+    postgres_server: str,
     nursery: program.Nursery,
     certificate: tuple[Path, ssl.SSLContext],
 ) -> Iterator[Sweeper]:
-    """Makes the sweep of a way, on each store in turn, whose undisturbed run is over."""
-    server = request.getfixturevalue("postgres_server") if request.param == "postgres" else ""
+    with _sweeps(tmp_path, postgres_server, nursery, certificate) as made:
+        yield made
+
+
+@contextmanager
+def _sweeps(
+    folder: Path,
+    server: str,
+    nursery: program.Nursery,
+    certificate: tuple[Path, ssl.SSLContext],
+) -> Iterator[Sweeper]:
     shown, tls = certificate
     with ExitStack() as stack:
 
         def made(way: Way) -> Sweep:
             sweep = Sweep(
                 way=way,
-                stock=stocked(tmp_path / way.name, server, way.fill),
+                stock=stocked(folder / way.name, server, way.fill),
                 program=nursery,
                 relay=stack.enter_context(way.relay(tls)),
                 certificate=shown,
@@ -58,3 +82,20 @@ def sweeps(
             return sweep
 
         yield made
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def server(request: pytest.FixtureRequest) -> str:
+    """PostgreSQL's URL, and nothing for SQLite, in turn."""
+    if request.param == "sqlite":
+        return ""
+    url: str = request.getfixturevalue("postgres_server")
+    return url
+
+
+@pytest.fixture
+def keeping(server: str, tmp_path: Path, nursery: program.Nursery) -> Keeping:
+    """The operator's commands, carried out undisturbed."""
+    made = Keeping(stock=stocked(tmp_path / "household", server, household), program=nursery)
+    made.trace()
+    return made

@@ -16,6 +16,7 @@ import pkgutil
 import sys
 import threading
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ LAZY = ("aiosmtplib", "feedparser", "uvicorn", "httpx2", "psycopg", "sqlalchemy.
 
 def main() -> None:
     _import_all()
+    _read_templates()
     gc.collect()
     gc.freeze()
     _say("ready")
@@ -45,6 +47,14 @@ def _import_all() -> None:
             importlib.import_module(module.name)
     for name in LAZY:
         importlib.import_module(name)
+
+
+def _read_templates() -> None:
+    """The templates of mails once for all copies, as they take longest of what each would read."""
+    from digest.mail import render
+
+    render.environment = lru_cache(render.environment)
+    render.Renderer(None, render.Theme()).check()
 
 
 def _run(order: dict[str, Any]) -> int:

@@ -4,21 +4,66 @@ what the relay had and the ledger did not know.
 
 import pytest
 
-from tests.faults.kills.conftest import ALL, Sweeper
-from tests.faults.kills.ways import DIGESTS, LOGIN, Way
+from tests.faults.kills.conftest import ALL, Sweeper, store_of
+from tests.faults.kills.keeping import Keeping
+from tests.faults.kills.sweep import Death, Sweep
+from tests.faults.kills.ways import DIGESTS, LOGIN
 from tests.reliability import record
 
+# The three that matter most: work is there and nothing says so, and the other way round.
+FEW = (
+    "services.compose.chunk.committed",
+    "mail.dialogue.dot.said",
+    "services.recorder.written.commit",
+)
+IN_THE_AIR = ("services.recorder.", "mail.dialogue.dot.")
+MOST = 3 if ALL else 1
 
-@pytest.mark.slow
-@pytest.mark.parametrize("way", [DIGESTS, LOGIN], ids=lambda way: way.name)
-def test_program_killed_at_any_point_loses_nothing_and_repeats_only_what_was_in_doubt(
-    way: Way, sweeps: Sweeper, request: pytest.FixtureRequest
-) -> None:
-    sweep = sweeps(way)
-    for death in sweep.deaths(most=3 if ALL else 1):
+
+def _die_all(sweep: Sweep, deaths: list[Death]) -> None:
+    for death in deaths:
         sweep.die(death)
     figures = sweep.figures
     assert figures.lost == 0
-    assert figures.duplicates == figures.in_doubt > 0
-    store = "PostgreSQL" if sweep.stock.server else "SQLite"
-    record("kill sweep", f"{way.name}, {store}", **figures.counts())
+    assert figures.duplicates == figures.in_doubt
+    record("kill sweep", f"{sweep.way.name}, {store_of(sweep.stock)}", **figures.counts())
+
+
+def test_program_killed_where_a_mail_is_in_doubt_sends_it_again_and_no_other(
+    sqlite_sweeps: Sweeper,
+) -> None:
+    sweep = sqlite_sweeps(DIGESTS)
+    _die_all(sweep, [one for one in sweep.deaths(most=1) if one.point in FEW])
+    assert sweep.figures.kills == len(FEW)
+    assert sweep.figures.in_doubt > 0
+
+
+@pytest.mark.slow
+def test_program_killed_at_any_point_loses_nothing_and_repeats_only_what_was_in_doubt(
+    sqlite_sweeps: Sweeper,
+) -> None:
+    digests, login = sqlite_sweeps(DIGESTS), sqlite_sweeps(LOGIN)
+    _die_all(digests, digests.deaths(most=MOST))
+    known = digests.figures.points
+    _die_all(login, [one for one in login.deaths(most=MOST) if ALL or one.point not in known])
+    assert digests.figures.in_doubt > 0
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_program_killed_on_postgresql_loses_nothing_either(postgres_sweeps: Sweeper) -> None:
+    """All of it in `make soak`, else what touches the store while a mail is in the air."""
+    for way in (DIGESTS, LOGIN) if ALL else (DIGESTS,):
+        sweep = postgres_sweeps(way)
+        deaths = sweep.deaths(most=MOST)
+        _die_all(sweep, [one for one in deaths if ALL or one.point.startswith(IN_THE_AIR)])
+
+
+@pytest.mark.slow
+def test_operators_command_killed_at_any_point_is_done_once_given_again(keeping: Keeping) -> None:
+    """In `make test-all` a third of them on SQLite, and a ninth on PostgreSQL."""
+    step = 1 if ALL else 9 if keeping.stock.server else 3
+    for death in keeping.deaths()[::step]:
+        keeping.die(death)
+    counts = keeping.figures.counts()
+    record("kill sweep", f"commands, {store_of(keeping.stock)}", **counts)

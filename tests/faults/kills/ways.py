@@ -34,6 +34,8 @@ url = "https://papers.example"
 host = "127.0.0.1"
 [delivery]
 claim = 3
+[ranking]
+tier = "core"
 [log]
 format = "json"
 [[sources]]
