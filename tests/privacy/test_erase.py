@@ -1,6 +1,7 @@
 """Who is erased is gone from every byte: the store's files, and all that is made or said later."""
 
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,16 @@ from digest.logs import configure
 from digest.mail.verp import Verp
 from digest.services import subscribe
 from digest.services.roster import changed
-from digest.store.database import transaction
-from tests.commands import SECRETS
+from tests import postgres
+from tests.commands import SECRETS, Desk
 from tests.mail.returned import a_complaint, a_dsn
-from tests.privacy.life import EVERY, HOUR, NEW, OLD, WISH, Life, life, live
+from tests.privacy.life import EVERY, HOUR, NEW, OLD, WISH, Echo, Life, begun, life, live
 from tests.privacy.traces import below, forms, found, found_in
 from tests.reliability import record
 
 __all__ = ["life"]
+
+DOORS = 14  # the lines of `live` by which an address or its quotation comes in
 
 # Where an address stands while somebody is subscribed; docs/privacy.md tells it table by table.
 HOLD_IT = {
@@ -66,8 +69,38 @@ def test_person_who_came_by_every_door_is_in_no_byte_of_the_store(life: Life) ->
     assert {"backup.sqlite3", "archive.zip", "people.csv"} <= {path.name for path in made}
     assert found(made, (*EVERY, WISH)) == []
     record(
-        "privacy", "erased, SQLite", doors=12, traces_before=len(before), files=len(made), traces=0
+        "privacy",
+        "erased, SQLite",
+        doors=DOORS,
+        traces_before=len(before),
+        files=len(made),
+        traces=0,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_nothing_of_the_person_is_in_a_dump_of_postgresql(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, postgres_url: str
+) -> None:
+    with Echo() as relay:
+        life = begun(desk, relay, monkeypatch, postgres_url)
+        live(life)
+        before = what_postgresql_holds(postgres_url)
+        assert all(said(before, (one,)) for one in EVERY)
+        erase(life)
+        life.run("prune", "--vacuum", *life.now())
+        assert said(what_postgresql_holds(postgres_url), (*EVERY, WISH)) == []
+        look_at_everything(life)
+        assert said("\n".join(life.said)) == []
+        assert found(below(life.desk.folder), (*EVERY, WISH)) == []
+    record("privacy", "erased, PostgreSQL", doors=DOORS, traces=0)
+
+
+def what_postgresql_holds(url: str) -> str:
+    """All rows as pg_dump writes them."""
+    program = postgres._binaries() / "pg_dump"
+    return subprocess.run([program, url], check=True, capture_output=True, text=True).stdout
 
 
 def say_what_is_left(life: Life) -> None:
@@ -90,15 +123,13 @@ def look_at_everything(life: Life) -> None:
         ("subscribers", "export", "people.csv"),
         ("suppressions", "export", "suppressions.csv"),
         ("export", "archive.zip"),
-        ("db", "backup", "backup.sqlite3"),
         ("db", "check"),
     ):
         life.run(*words)
-    rows = life.app.engine
-    with transaction(rows) as session:
-        ids = session.connection().exec_driver_sql("SELECT id FROM deliveries").scalars().all()
-    for number in ids:
-        life.run("deliveries", "show", number, "--json")
+    if life.app.engine.dialect.name == "sqlite":
+        life.run("db", "backup", "backup.sqlite3")
+    for mail in life.ledger():
+        life.run("deliveries", "show", mail["id"], "--json")
 
 
 def test_what_comes_back_late_leaves_no_trace_either(life: Life) -> None:
