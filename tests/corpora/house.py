@@ -18,6 +18,7 @@ from digest.mail.entries import TITLE_MOST
 from digest.mail.excerpts import plain, shortened
 from digest.mail.sink import Sink
 from digest.mail.tokens import Purpose
+from digest.services.archive import PAGE
 from digest.services.collect import keep
 from digest.services.deliver import deliver
 from digest.store import outbox
@@ -31,7 +32,7 @@ from tests.moody import options, post_to
 from tests.web.building import Browser
 from tests.web.people import DAY, a_person
 
-A_DIGEST = 40
+A_DIGEST = 30
 NOW = ("--now", "2026-03-12T12:00Z")
 _ATOM = "{http://www.w3.org/2005/Atom}"
 
@@ -48,10 +49,10 @@ class Seen:
         self.harm += [f"{exit_} {where}: {one}" for one in found]
 
     def same(self, exit_: str, shown: Sequence[str], meant: Sequence[str]) -> None:
-        """The texts at an exit are those that were meant."""
+        """The texts at an exit are those that were meant, as far as there is room for them."""
         self.looks[exit_] += len(meant)
-        if list(shown) != list(meant):
-            odd = [pair for pair in zip(shown, meant, strict=False) if pair[0] != pair[1]]
+        odd = [pair for pair in zip(shown, meant, strict=False) if not _is_it(*pair)]
+        if odd or len(shown) != len(meant):
             self.harm.append(f"{exit_}: {len(shown)} texts for {len(meant)}, {odd[:2]}")
 
 
@@ -147,7 +148,8 @@ class House:
             shown = [" ".join(one.split()) for one in page.headings[1:]]
             self.seen.same("mail: HTML", shown, meant)
             bare = "".join(words.split())
-            lost = [one for one in meant if "".join(one.split()) not in bare]
+            # a mail that would be too large has its titles cut
+            lost = [one for one in meant if "".join(one[:60].split()) not in bare]
             self.seen.look("mail: text", [f"{one[:60]!r} is not there" for one in lost])
 
     # Pages and feeds
@@ -156,7 +158,7 @@ class House:
         """The front page, the archive, searches, each `every`-th paper's own page, and feeds."""
         self.web.window.refresh()
         papers = self.titles()
-        days = [f"/archive/2026-03-12?page={n}" for n in range(1, 2 + len(papers) // 10)]
+        days = [f"/archive/2026-03-12?page={n}" for n in range(1, 2 + len(papers) // PAGE, every)]
         for path in ("/", "/archive", "/preview?interests=learning", *days):
             self._look_at_page(path)
         for number in list(papers)[::every]:
@@ -227,6 +229,11 @@ class House:
 def _pick(paper: PaperId) -> Pick:
     reason = Reason(where=Where.TITLE, interest="learning", words=("learning",), upvotes=9)
     return Pick(paper_id=paper, score=1, relevance=1, trend=0, reason=reason)
+
+
+def _is_it(shown: str, meant: str) -> bool:
+    begin = shown.removesuffix("…")
+    return shown == meant or (shown != begin and len(begin) > 60 and meant.startswith(begin))
 
 
 def _as_shown(title: str) -> str:

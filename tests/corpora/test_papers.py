@@ -64,7 +64,7 @@ def test_others_hostile_words_of_papers_stay_words(house: House, shared: Path) -
 @pytest.mark.slow
 def test_all_hostile_words_of_papers_stay_words(house: House, shared: Path) -> None:
     said = strings(shared)
-    tried(house, said, every=4)
+    tried(house, said, every=8)
     told(house, len(said))
 
 
