@@ -19,6 +19,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+_JOINERS = "\u200c\u200d"
+_UNSHOWN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
 LAST_LEAST = 24
 OTHERS_LEAST = 8
 
@@ -30,13 +33,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; 
 
 
 def printable(text: object) -> str:
-    """One line without control, format or surrogate characters."""
+    """One line without control, format or surrogate characters, and other ends of lines."""
     return "".join(c if _shown(c) else " " for c in str(text)).rstrip()
 
 
 def _shown(char: str) -> bool:
     # joiners belong to emoji and to several scripts; they move no cursor
-    return char in "\u200c\u200d" or unicodedata.category(char)[0] not in "C" or char == " "
+    return char in _JOINERS or unicodedata.category(char) not in _UNSHOWN
 
 
 def say(text: str) -> None:
@@ -73,8 +76,15 @@ def emit_json(objects: Iterable[Mapping[str, Any]]) -> None:
     sys.stdout.write("[")
     for index, item in enumerate(objects):
         sys.stdout.write(",\n " if index else "\n ")
-        sys.stdout.write(json.dumps(item, ensure_ascii=False, default=_json_value))
+        sys.stdout.write(_escaped(json.dumps(item, ensure_ascii=False, default=_json_value)))
     sys.stdout.write("\n]\n")
+
+
+def _escaped(written: str) -> str:
+    """JSON with what may not reach a terminal as escapes, which mean the same to a program."""
+    if written.isprintable():
+        return written
+    return "".join(c if _shown(c) else json.dumps(c)[1:-1] for c in written)
 
 
 def _json_value(value: Any) -> Any:

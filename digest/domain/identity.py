@@ -74,7 +74,8 @@ def doi(text: str) -> str | None:
     if rest != given and "%" in rest and given.lower().startswith("http"):
         rest = unquote(rest)
     rest = rest.strip().rstrip(".,;").lower()
-    return rest if _DOI.fullmatch(rest) else None
+    # names are of graphic characters (DOI Handbook §2.2.1): none that hides, turns or ends a line
+    return rest if rest.isprintable() and _DOI.fullmatch(rest) else None
 
 
 def biorxiv_doi(text: str) -> str | None:

@@ -101,3 +101,9 @@ def test_title_alias_names_title_and_first_author() -> None:
     listing = a_listing("Learning: to Wait!", authors=("Lovelace, Ada", "Alan Turing"))
     assert title_alias(listing) == ("learning to wait", "lovelace")
     assert title_alias(a_listing("Learning to Wait", authors=())) == ("learning to wait", "")
+
+
+@pytest.mark.parametrize("hidden", ["\u202e", "\u200b", "\x9b1m", "\u2028", "\ud800", "\ue000"])
+def test_a_doi_holds_nothing_that_cannot_be_seen(hidden: str) -> None:
+    assert doi(f"10.1101/a{hidden}b") is None
+    assert doi("10.1101/графы") == "10.1101/графы"
