@@ -1,5 +1,6 @@
 """The engine and its sessions, on SQLite or PostgreSQL."""
 
+import os
 import re
 import sqlite3
 import time
@@ -8,8 +9,9 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, event, make_url, text
+from sqlalchemy import Connection, Engine, ExceptionContext, event, make_url, text
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -191,6 +193,26 @@ def _sqlite(url: str, path: str | None) -> Engine:
         url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True
     )
 
+    @event.listens_for(engine, "do_connect")
+    def _choose(
+        _dialect: object, record: ConnectionPoolEntry, given: list[str], options: Any
+    ) -> None:
+        if path and _is_frozen(Path(path)):
+            record.info["frozen"] = True
+            given[0] = f"file:{quote(str(Path(path).absolute()))}?immutable=1"
+            options["uri"] = True
+
+    @event.listens_for(engine, "checkin")
+    def _let_go(_connection: object, record: ConnectionPoolEntry) -> None:
+        if record.info.get("frozen"):  # it would not see what others write once they can
+            record.invalidate(soft=True)
+
+    @event.listens_for(engine, "handle_error")
+    def _judge(context: ExceptionContext) -> None:
+        code = getattr(context.original_exception, "sqlite_errorcode", 0)
+        if context.connection and code & 0xFF == sqlite3.SQLITE_READONLY:
+            context.connection.info["frozen"] = True  # it stays so, though the disk may not
+
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # our own BEGIN below, so that DDL is transactional too
@@ -210,6 +232,14 @@ def _sqlite(url: str, path: str | None) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _is_frozen(path: Path) -> bool:
+    """Whether nobody can be writing here: the folder takes no new file, and there is no log beside
+    the store. SQLite then reads it only where it is told so (sqlite.org/wal.html#read_only).
+    """
+    log = path.with_name(f"{path.name}-wal")
+    return path.is_file() and not os.access(path.parent, os.W_OK) and not log.exists()
 
 
 def _lower(value: object) -> str | None:

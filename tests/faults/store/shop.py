@@ -9,7 +9,7 @@ import json
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -165,20 +165,19 @@ def opened(desk: Desk, sink: Sink, path: Path, monkeypatch: pytest.MonkeyPatch) 
     return Shop(desk=desk, sink=sink, path=path)
 
 
-def stocked(shop: Shop, folder: Path, until: Callable[[str], bool] = lambda _stage: False) -> Shop:
+def stocked(shop: Shop, folder: Path) -> Shop:
     """The shop with a store of each stage to begin with, made in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for step in DAY:
         shop.desk.ok(*step.command)
         gc.collect()
         kept = folder / f"{step.after}.sqlite3"
+        kept.unlink(missing_ok=True)
         with closing(sqlite3.connect(shop.path)) as store:
             store.execute("VACUUM INTO ?", (str(kept),))
         with closing(sqlite3.connect(kept)) as store:
             store.execute("PRAGMA journal_mode=WAL")  # as the program leaves it
         shop.stock[step.after] = kept
-        if until(step.after):
-            break
     shop.sink.received.clear()
     return shop
 
