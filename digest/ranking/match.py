@@ -83,7 +83,7 @@ class Matcher:
         self.papers = papers
         self._statistics = statistics
         self._synonyms = synonyms or {}
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._wordings: dict[tuple[str, str], tuple[Phrase, ...]] = {}
         self._background = background
         fields = [(tokens(paper.title), tokens(paper.abstract)) for paper in papers]
         self._compounds = _compounds(fields)
@@ -112,7 +112,14 @@ class Matcher:
 
     def forget(self) -> None:
         """Let go of the interests learnt so far: what is kept grows with every one."""
-        for kept in (self._known, self._shared, self._found, self._rows, self._seen, self._barred):
+        for kept in (
+            self._wordings,
+            self._shared,
+            self._found,
+            self._rows,
+            self._seen,
+            self._barred,
+        ):
             kept.clear()
 
     def _learn(self, wanted: Sequence[Interest]) -> None:
@@ -255,23 +262,29 @@ class Matcher:
         )
         return Topics(corpus)
 
-    def _phrases(self, interest: Interest) -> list[Phrase]:
+    def _phrases(self, interest: Interest) -> tuple[Phrase, ...]:
         """What is looked for: the interest's own words first, then what means the same."""
+        key = interest.kind, interest.text
+        known = self._wordings.get(key)
+        if known is None:
+            known = self._wordings[key] = tuple(self._worded(interest))
+        return known
+
+    def _worded(self, interest: Interest) -> Iterator[Phrase]:
         if interest.kind is InterestKind.EXACT:
             words = self._compounds.parted(tokens(interest.text))
-            return [Phrase.exactly(interest.text, words, self._statistics)]
-        texts = (interest.text, *self._others(interest))
-        return [phrase for text in texts for phrase in self._spelled(text)]
+            yield Phrase.exactly(interest.text, words, self._statistics)
+            return
+        for text in (interest.text, *self._others(interest)):
+            yield from self._spelled(text)
 
     def _others(self, interest: Interest) -> tuple[str, ...]:
         """What means the same as a phrase. Asked for each alone: `sam` is not to mean another thing
         because somebody else wants `SAM`.
         """
-        if interest.text not in self._known:
-            learnt = self._background.synonyms([interest]) if self._background else {}
-            key = synonym_key(interest.text)
-            self._known[interest.text] = learnt.get(key) or self._synonyms.get(key, ())
-        return self._known[interest.text]
+        learnt = self._background.synonyms([interest]) if self._background else {}
+        key = synonym_key(interest.text)
+        return learnt.get(key) or self._synonyms.get(key, ())
 
     def _spelled(self, text: str) -> Iterator[Phrase]:
         """The phrase of a text, and those with two of its words as the one that the pool has."""

@@ -5,8 +5,7 @@ each in one transaction, so that memory is bounded and a crash repeats at most o
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -17,17 +16,17 @@ from sqlmodel import Session
 from digest.domain.deliveries import MailKind, message_id
 from digest.domain.digests import Digest, Skip, SkipReason
 from digest.domain.editions import Edition, EditionId
-from digest.domain.feedback import Vote
-from digest.domain.papers import PaperId
 from digest.domain.schedule import first_due, local_date
 from digest.domain.subscribers import Status, Subscriber, SubscriberId, address_key
 from digest.domain.tiers import Tier
 from digest.errors import NotFound, Refused, StoreError
 from digest.faultpoints import reach
-from digest.ranking.personal import PersonalRanker, Votes
+from digest.ranking.personal import PersonalRanker
 from digest.ranking.select import COMPILE_FROM, expect
+from digest.services.chosen import digests_of, merged_away, read_votes
 from digest.services.feedback import votes_of
 from digest.services.knowledge import Knowledge
+from digest.services.memory import collecting_seldom
 from digest.services.plans import (
     Plan,
     date_anew,
@@ -39,7 +38,6 @@ from digest.services.plans import (
 from digest.store import due, editions, outbox, subscribers
 from digest.store.database import reading, transaction
 from digest.store.ledger_read import has_row, sent_before
-from digest.store.papers import surviving
 from digest.store.sources import last_change
 
 CHUNK = 500
@@ -79,12 +77,13 @@ class Composed:
     skipped: Counter[SkipReason] = field(default_factory=Counter)
     failed: list[tuple[str, str]] = field(default_factory=list)
 
-    def count(self, content: Digest | Skip) -> None:
-        """Count one outcome that was written."""
-        if isinstance(content, Digest):
-            self.composed += 1
-        else:
-            self.skipped[content.reason] += 1
+    def count(self, contents: Iterable[Digest | Skip]) -> None:
+        """Count outcomes that were written."""
+        for content in contents:
+            if isinstance(content, Digest):
+                self.composed += 1
+            else:
+                self.skipped[content.reason] += 1
 
     def as_fields(self) -> dict[str, object]:
         """The summary as log fields."""
@@ -154,24 +153,31 @@ class Composer:
         if who == Who() and not dry_run:
             date_anew(self._engine, now)
             self._expect(now)
-        for plans in self._plans(who, now, done):
-            if stop():
-                break
-            pool = pool or self._pool_at(now, dry_run=dry_run)
-            done.edition_id = None if dry_run else pool.edition.id
-            done.papers = pool.size
-            done.due += len(plans)
-            self._prepare(pool, plans)
-            reach("services.compose.prepared")
-            with transaction(self._engine) as session:
-                written = self._compose_chunk(session, plans, pool, done, now)
-                if dry_run:
-                    session.rollback()
-            for one in written:
-                done.count(one.content)
-                each(one)
+        with collecting_seldom():
+            for plans in self._plans(who, now, done):
+                if stop():
+                    break
+                pool = pool or self._pool_at(now, dry_run=dry_run)
+                done.edition_id = None if dry_run else pool.edition.id
+                done.papers = pool.size
+                for one in self._chunk(plans, pool, done, now, dry_run=dry_run):
+                    each(one)
         reach("services.compose.done")
         return done
+
+    def _chunk(
+        self, plans: Sequence[Plan], pool: _Pool, done: Composed, now: datetime, *, dry_run: bool
+    ) -> list[ComposedDigest]:
+        """Compose for one chunk, in a transaction of its own; what was written."""
+        done.due += len(plans)
+        self._prepare(pool, plans)
+        reach("services.compose.prepared")
+        with transaction(self._engine) as session:
+            written = self._compose_chunk(session, plans, pool, done, now)
+            if dry_run:
+                session.rollback()
+        done.count(one.content for one in written)
+        return written
 
     @property
     def note(self) -> str | None:
@@ -184,7 +190,7 @@ class Composer:
         with reading(self._engine) as session:
             subscriber = subscribers.by_email(session, email)
             sent = sent_before(session, [subscriber.id], pool.edition.opens_at)
-            votes, unreadable = _votes(session, [subscriber.id])
+            votes, unreadable = read_votes(session, [subscriber.id])
         if unreadable:
             raise StoreError(f"{subscriber.email}: {unreadable[subscriber.id]}")
         day = digest_on or local_date(subscriber.preferences.schedule, now)
@@ -295,12 +301,12 @@ class Composer:
         plans = still_true(session, plans)
         ids = [plan.subscriber.id for plan in plans]
         sent = sent_before(session, ids, pool.edition.opens_at)
-        gone = _merged_away(session, pool.ranker.papers)
+        gone = merged_away(session, pool.ranker.papers)
         barred = {number: sent.get(number, set()) | gone for number in ids}
-        votes, unsound = _votes(session, ids)
+        votes, unsound = read_votes(session, ids)
         unsound |= unknown_zones(plans)
         sound = [plan for plan in plans if plan.subscriber.id not in unsound]
-        digests, faults = _digests(sound, pool.ranker, barred, votes, now)
+        digests, faults = digests_of(sound, pool.ranker, barred, votes, now)
         faults |= unsound
         outcomes: list[tuple[Plan, outbox.Outcome]] = []
         settled: list[tuple[SubscriberId, datetime]] = []
@@ -327,51 +333,6 @@ class Composer:
             edition_id=None if edition_id is None else EditionId(edition_id),
             message_id=self.message_id(subscriber_id, content.digest_on) if named else "",
         )
-
-
-def _merged_away(session: Session, papers: Sequence[PaperId]) -> set[PaperId]:
-    """Those of an edition's papers that were found to be others since it was made."""
-    return {old for old, new in surviving(session, papers).items() if old != new}
-
-
-def _votes(session: Session, ids: Sequence[SubscriberId]) -> tuple[Votes, dict[SubscriberId, str]]:
-    """The votes of those who gave any, and, of those whose votes cannot be read, the fault."""
-    try:
-        return votes_of(session, ids), {}
-    except (ValueError, TypeError, LookupError):  # a row by another hand: whose, is seen one by one
-        found: dict[SubscriberId, Sequence[Vote]] = {}
-        faults: dict[SubscriberId, str] = {}
-        for number in ids:
-            try:
-                found |= votes_of(session, [number])
-            except (ValueError, TypeError, LookupError) as exc:
-                faults[number] = f"unreadable feedback, which `digest feedback reset` ends: {exc}"
-        return found, faults
-
-
-def _digests(
-    plans: Sequence[Plan],
-    ranker: PersonalRanker,
-    sent: Mapping[SubscriberId, AbstractSet[PaperId]],
-    votes: Votes,
-    now: datetime,
-) -> tuple[dict[SubscriberId, Digest | Skip], dict[SubscriberId, str]]:
-    """What those planned for get, and, of those for whom it could not be told, the fault."""
-    days = {plan.subscriber.id: plan.digest_on for plan in plans if plan.digest_on}
-    people = [plan.subscriber for plan in plans if plan.digest_on]
-    try:
-        contents = ranker.digests_for(people, sent, days, votes, now)
-        return dict(zip(days, contents, strict=True)), {}
-    except Exception:  # one subscriber must stop no other: one by one it shows who it is
-        found: dict[SubscriberId, Digest | Skip] = {}
-        faults: dict[SubscriberId, str] = {}
-        for one in people:
-            try:
-                given = votes.get(one.id, ())
-                found[one.id] = ranker.digest_for(one, sent[one.id], days[one.id], given, now)
-            except Exception as exc:
-                faults[one.id] = f"{type(exc).__name__}: {exc}"
-        return found, faults
 
 
 def _contents(plan: Plan, digest: Digest | Skip | None) -> list[Digest | Skip]:

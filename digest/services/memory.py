@@ -2,9 +2,12 @@
 
 import ctypes
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _ARENA_MAX = -8  # M_ARENA_MAX of mallopt(3)
 _ARENAS = 2
+_SELDOM = (20_000, 50, 1_000)  # of gc.set_threshold: containers made, and rounds
 
 
 def few_arenas() -> None:
@@ -14,6 +17,19 @@ def few_arenas() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_ARENA_MAX, _ARENAS)
+
+
+@contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """Look for garbage seldom meanwhile: while millions of small things are made, none of which
+    hold one another in a circle, the collector walks through all that is known, again and again.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(*_SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def give_back() -> None:

@@ -1,7 +1,7 @@
 """Who is due: asked at every tick, read in chunks, held for their digests, and dated anew."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -71,9 +71,7 @@ def due(
     Two statements, however many they are.
     """
     ask = _next_due if after_id else _first_due
-    rows: Sequence[Any] = ask(session).rows(
-        session, {"now": now, "after": int(after_id), "most": limit}
-    )
+    rows = ask(session).rows(session, {"now": now, "after": int(after_id), "most": limit})
     held = interests_of(session, [row[0] for row in rows])
     instant = _reader(session.get_bind().dialect)
     return [

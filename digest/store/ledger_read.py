@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, bindparam, case, func, or_, select
 from sqlmodel import Session
 
 from digest.domain.deliveries import Delivery, DeliveryId, MailKind, State
@@ -21,7 +21,7 @@ from digest.domain.subscribers import (
 from digest.errors import NotFound, StoreError
 from digest.store.contents import paper_ids
 from digest.store.papers import chunks, surviving
-from digest.store.prepared import as_date
+from digest.store.prepared import among, as_date, prepared
 from digest.store.tables import (
     AddressChangeRow,
     ConsentEventRow,
@@ -133,17 +133,21 @@ def sent_before(
     """
     sent: dict[SubscriberId, set[PaperId]] = defaultdict(set)
     for chunk in chunks(subscriber_ids, CHUNK):
-        query = select(_deliveries.c.subscriber_id, _deliveries.c.picks).where(
-            _deliveries.c.kind == MailKind.DIGEST.value,
-            _deliveries.c.subscriber_id.in_(chunk),
-            _deliveries.c.queued_at >= since,
-            _deliveries.c.state.not_in(_NOT_SENT),
-        )
-        for owner, picks in session.execute(query):
+        for owner, picks in _sent(session).rows(session, {"ids": chunk, "since": since}):
             with suppress(StoreError):  # a spoiled row must not stop everybody's digests
                 sent[SubscriberId(owner)].update(paper_ids(picks))
     became = surviving(session, set().union(*sent.values()))
     return {owner: papers | {became[paper] for paper in papers} for owner, papers in sent.items()}
+
+
+@prepared
+def _sent(dialect: str) -> Select[Any]:
+    return select(_deliveries.c.subscriber_id, _deliveries.c.picks).where(
+        _deliveries.c.kind == MailKind.DIGEST.value,
+        among(dialect, _deliveries.c.subscriber_id, "ids"),
+        _deliveries.c.queued_at >= bindparam("since", type_=_deliveries.c.queued_at.type),
+        *(_deliveries.c.state != state for state in _NOT_SENT),
+    )
 
 
 def stats_by_day(session: Session, now: datetime, days: int) -> list[DayStats]:

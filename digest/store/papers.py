@@ -25,6 +25,7 @@ from digest.domain.editions import Edition
 from digest.domain.identity import aliases_from
 from digest.domain.papers import Alias, Links, Paper, PaperId, Scheme
 from digest.errors import InvalidInput, NotFound
+from digest.store.prepared import among, prepared
 from digest.store.tables import AliasRow, MergedPaperRow, PaperRow, table
 
 CHUNK = 5_000  # well below what either engine takes as parameters of one statement
@@ -120,9 +121,16 @@ def surviving(session: Session, ids: Iterable[PaperId]) -> dict[PaperId, PaperId
     wanted = list(dict.fromkeys(ids))
     became: dict[PaperId, PaperId] = {}
     for chunk in chunks(wanted, CHUNK):
-        found = select(_merged.c.old_id, _merged.c.paper_id).where(_merged.c.old_id.in_(chunk))
-        became |= {PaperId(old): PaperId(new) for old, new in session.execute(found)}
+        rows = _became(session).rows(session, {"ids": chunk})
+        became |= {PaperId(old): PaperId(new) for old, new in rows}
     return {old: became.get(old, old) for old in wanted}
+
+
+@prepared
+def _became(dialect: str) -> Select[Any]:
+    return select(_merged.c.old_id, _merged.c.paper_id).where(
+        among(dialect, _merged.c.old_id, "ids")
+    )
 
 
 def held(session: Session, asked: PaperId) -> PaperId | None:

@@ -16,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Executable,
-    Row,
     any_,
     bindparam,
     func,
@@ -54,7 +53,7 @@ class Prepared:
             if not parameter.required
         }
 
-    def rows(self, session: Session, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    def rows(self, session: Session, values: Mapping[str, Any]) -> Sequence[Any]:
         """Run it with these values; the rows that it gives."""
         return session.connection().exec_driver_sql(self._text, self._parameters(values)).all()
 
