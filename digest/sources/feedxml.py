@@ -17,6 +17,9 @@ _ROOT = re.compile(rb"<(?:[\w.-]{1,40}:)?(?:rss|feed|rdf|channel)\b", re.IGNOREC
 _MOST_TAGS = 300_000  # ten times the largest feed of arXiv; millions would take minutes
 _MOST_WITH_ENTITIES = 1_000_000
 _SKIPPED = re.compile(rb"\s+|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->", re.DOTALL)
+_WIDE = re.compile(
+    r"charset\s*=\s*[\"']?(?:utf|ucs|iso-10646-ucs)[-_]?(?:16|32|2|4)", re.IGNORECASE
+)
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]+)")
 
 
@@ -121,6 +124,8 @@ def _content_type(body: bytes, given: str) -> str:
     declared = _DECLARED.search(body[:500])
     if declared or "charset" not in given.lower():
         return ""  # the document knows better than a server's default (text/xml means ASCII)
+    if _WIDE.search(given) and b"\0" not in body:
+        return ""  # in two or four bytes each, `<` would hold a zero
     return given
 
 

@@ -307,7 +307,7 @@ def shown(url: str) -> str:
 def _host(url: str) -> str:
     try:
         parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname:
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
             return parts.hostname
     except ValueError:
         pass
@@ -319,6 +319,7 @@ def _target(url: str, location: str) -> str:
     try:
         target = urljoin(url, location)
         scheme = urlsplit(target).scheme
+        _ = urlsplit(target).port  # which raises where none can be
     except ValueError as exc:
         raise SourceUnreachable(f"{shown(url)}: redirect to no address") from exc
     if not location or scheme not in ("http", "https"):
