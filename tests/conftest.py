@@ -1,17 +1,29 @@
 """What every test stands on: no network but loopback, and the real material where it lies."""
 
+import gc
 import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
+from digest.services import embedders
+
 pytest_plugins = ["tests.stores", "tests.commands", "tests.moody", "tests.postfix"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+_read: dict[Path, embedders.StaticEmbedder] = {}
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: the garbage collector need not walk through it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -51,3 +63,20 @@ def _logs_as_before() -> Iterator[None]:
     """A command that sets up logging writes to the stderr of its own test alone."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _words_read_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the installed word vectors once a session, not for each command and each window."""
+    if request.node.get_closest_marker("bench"):
+        return
+    load, installed = embedders._load, embedders._package_folder("wordllama")
+
+    def once(read: Callable[[Path], Any], folder: Path, package: str) -> Any:
+        if read is not embedders.StaticEmbedder or folder != installed:
+            return load(read, folder, package)
+        if folder not in _read:
+            _read[folder] = load(read, folder, package)
+        return _read[folder]
+
+    monkeypatch.setattr(embedders, "_load", once)
