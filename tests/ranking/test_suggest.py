@@ -9,7 +9,7 @@ import pytest
 from digest.errors import InvalidInput
 from digest.ranking.phrases import phrases
 from digest.ranking.suggest import PhraseBook, Related, Suggestion
-from digest.sources.reader import parse_bytes
+from digest.sources.formats import parse_bytes
 from tests.builders import NOON
 
 FILLERS = [
