@@ -1,7 +1,8 @@
 """Subscribers as records of a CSV or JSONL file: cells or keys ↔ values (CONTRACT §4).
 
-Within a CSV cell the items of a list are separated by `;`, which is `\\;` inside an item; a cell
-that a spreadsheet would take for a formula bears a leading `'`. JSONL has real lists instead.
+Within a CSV cell the items of a list are separated by `;`, which is `\\;` inside an item; what a
+spreadsheet would take for a formula bears a leading `'`, at the begin of a cell and after a `;`, by
+which those of countries with decimal commas tell cells. JSONL has real lists instead.
 """
 
 import re
@@ -46,7 +47,8 @@ _NUMBER = re.compile(r"[0-9]{0,20}\.?[0-9]{1,20}")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
 _SEPARATOR = re.compile(r"(\\*);")
 # OWASP, "CSV injection": what makes a spreadsheet run a cell; and control characters
-_FORMULA = re.compile(r"'*[=+\-@\x00-\x1f\x7f-\x9f]")
+_FORMULA = r"(?=[' ]*[=+\-@\x00-\x1f\x7f-\x9f])"
+_OPEN, _GUARDED = re.compile(rf"(^|;){_FORMULA}"), re.compile(rf"(^|;)'{_FORMULA}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,13 +163,13 @@ def join_list(items: Sequence[str]) -> str:
 
 
 def guarded(cell: str) -> str:
-    """The cell with a leading `'` where a spreadsheet would take it for a formula."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
+    """The cell with a `'` before whatever a spreadsheet would take for a formula."""
+    return _OPEN.sub(r"\1'", cell)
 
 
 def unguarded(cell: str) -> str:
     """The cell as it was before `guarded`; a `'` before anything else is the cell's own."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    return _GUARDED.sub(r"\1", cell)
 
 
 def _refuse_unknown(names: Sequence[str]) -> None:

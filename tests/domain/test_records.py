@@ -61,3 +61,20 @@ def test_a_row_comes_back_as_the_subscriber_it_was_made_of():
     assert (record.email, record.status) == (ada.email, ada.status)
     assert record.interests() == ada.interests
     assert record.preferences(ada.preferences) == ada.preferences
+
+
+@pytest.mark.parametrize(
+    ("cell", "safe"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ("=1;=1;b", "'=1;'=1;b"),
+        (r"a\;=1", r"a\;'=1"),
+        ("a; -1", "a;' -1"),
+        ("a;'@x", "a;''@x"),
+        ("a;b'=1", "a;b'=1"),
+        ("a=1;b+2", "a=1;b+2"),
+    ],
+)
+def test_a_spreadsheet_that_splits_at_semicolons_finds_no_formula(cell: str, safe: str) -> None:
+    assert records.guarded(cell) == safe
+    assert records.unguarded(safe) == cell
