@@ -117,10 +117,11 @@ def write_mail(folder: Path, stem: str, mail: Mail) -> list[Path]:
 def write_files(folder: Path, stem: str, files: Mapping[str, bytes]) -> list[Path]:
     """Write each content under `stem` with its ending; the paths written.
 
-    Nothing of `stem` but letters, digits and `@._+-` reaches the file system. Raises StoreError
-    when the folder cannot be written.
+    Nothing of `stem` but letters, digits and `@._+-` reaches the file system, and no name begins
+    with `.` or `-`, which hides a file or is an option to programs. Raises StoreError when the
+    folder cannot be written.
     """
-    safe = _UNSAFE.sub("_", stem).strip(".")[:100] or "mail"
+    safe = _UNSAFE.sub("_", stem).lstrip(".-")[:100].rstrip(".") or "mail"
     paths = {folder / f"{safe}.{ending}": content for ending, content in sorted(files.items())}
     try:
         folder.mkdir(parents=True, exist_ok=True)
