@@ -5,9 +5,11 @@ The clock stands at noon of 2026-03-12 UTC.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from xml.etree import ElementTree as ET
 
 from sqlalchemy import Engine, select
@@ -18,6 +20,7 @@ from digest.mail.entries import TITLE_MOST
 from digest.mail.excerpts import plain, shortened
 from digest.mail.sink import Sink
 from digest.mail.tokens import Purpose
+from digest.resources import folder
 from digest.services.archive import PAGE
 from digest.services.collect import keep
 from digest.services.deliver import deliver
@@ -34,6 +37,9 @@ from tests.web.people import DAY, a_person
 
 A_DIGEST = 30
 NOW = ("--now", "2026-03-12T12:00Z")
+_JINJA = re.compile(r"\{[{%#].*?[#%}]\}", re.DOTALL)
+# attributes that make no element do anything; templates write them by conditions and macros
+_HARMLESS = re.compile(r"aria-\w+|data-\w+|class|id|checked|selected|hidden|value|lang|dir")
 _ATOM = "{http://www.w3.org/2005/Atom}"
 
 
@@ -67,8 +73,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.browser = Browser(self.web)
-        self._page: frozenset[tuple[str, str]] = frozenset()
-        self._mail: frozenset[tuple[str, str]] = frozenset()
+        self.known_in_mails: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def engine(self) -> Engine:
@@ -87,8 +92,8 @@ class House:
         return dict(map(tuple, found))
 
     def know_harmless(self) -> None:
-        """Learn which elements pages and mails have of themselves, from a paper with all there is;
-        to be called while the store holds no other.
+        """Learn which elements mails have of themselves, from a paper with all there is; to be
+        called while the store holds no other.
         """
         links = Links(
             pdf="https://x.example/a.pdf", code="https://x.example/b", project="https://x.example/c"
@@ -96,12 +101,10 @@ class House:
         full = {"venue": "Conf", "tldr": "Short.", "links": links, "attention": attention(9)}
         self.take([a_listing("Learning to Wait", **full), a_listing("Learning to Run")])
         self.through_mail()
-        self.through_pages(every=1)
-        self._mail = frozenset(self._met_in_mails)
-        self._page = frozenset(self._met_in_pages) | {("a", "rel"), ("ol", "start")}  # of pagers
+        self.known_in_mails = frozenset({*self._met_in_mails, ("br", "")})
+        self.web.window.refresh()
 
     _met_in_mails: set[tuple[str, str]] = field(default_factory=set)
-    _met_in_pages: set[tuple[str, str]] = field(default_factory=set)
 
     # Mail
 
@@ -143,8 +146,8 @@ class House:
         self.seen.look("mail: HTML", [*page.harm(), *harm.in_text(page.text.replace("\r\n", "\n"))])
         self.seen.look("mail: text", harm.in_text(words))
         self._met_in_mails |= page.elements
-        if self._mail:
-            self.seen.look("mail: HTML", [str(one) for one in page.elements - self._mail])
+        if self.known_in_mails:
+            self.seen.look("mail: HTML", [str(one) for one in page.elements - self.known_in_mails])
             shown = [" ".join(one.split()) for one in page.headings[1:]]
             self.seen.same("mail: HTML", shown, meant)
             bare = "".join(words.split())
@@ -171,9 +174,8 @@ class House:
         """A page that a request got; anything but a failure of the service."""
         page = harm.Html(reply.text)
         self.seen.look("page", [*_of_page(page), *harm.in_text(page.text)], where)
-        self._met_in_pages |= page.elements
-        if self._page:
-            self.seen.look("page", [str(one) for one in page.elements - self._page], where)
+        acting = {one for one in page.elements if not _HARMLESS.fullmatch(one[1])}
+        self.seen.look("page", [str(one) for one in acting - _vocabulary()], where)
         if reply.status_code >= 500:
             self.seen.look("page", [f"status {reply.status_code}"], where)
         for name, value in reply.headers.items():
@@ -224,6 +226,14 @@ class House:
                 assert "Traceback" not in ended.err, ended.err[-500:]
                 if more and ended.code == 0:
                     json.loads(ended.out)
+
+
+@cache
+def _vocabulary() -> frozenset[tuple[str, str]]:
+    """All elements with their attributes that the templates of the pages write themselves."""
+    sources = (folder("templates") / "web").glob("*.html")
+    pages = [harm.Html(_JINJA.sub(" ", path.read_text("utf-8"))) for path in sources]
+    return frozenset().union(*(page.elements for page in pages))
 
 
 def _pick(paper: PaperId) -> Pick:
