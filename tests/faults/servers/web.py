@@ -1,6 +1,5 @@
 """A server of sources that says raw bytes: what no library would let it say."""
 
-import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -80,10 +79,10 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def site() -> Iterator[Site]:
+def site(host: str = "127.0.0.1") -> Iterator[Site]:
     """A server in threads of its own."""
-    with _Server(("127.0.0.1", 0), _Talk) as server:
-        server.site = Site(f"http://127.0.0.1:{server.server_address[1]}")
+    with _Server((host, 0), _Talk) as server:
+        server.site = Site(f"http://{host}:{server.server_address[1]}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -92,10 +91,3 @@ def site() -> Iterator[Site]:
             server.site.over.set()
             server.shutdown()
             thread.join()
-
-
-def closed_port() -> int:
-    """A port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as none:
-        port: int = none.getsockname()[1]
-        return port
