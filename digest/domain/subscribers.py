@@ -21,7 +21,7 @@ MOST_PAPERS = 50
 # Reserved names are accepted (CONTRACT §4); the library's manual gives this way to say so.
 SPECIAL_USE_DOMAIN_NAMES.clear()
 
-_IPV4 = re.compile(r"\d+(\.\d+){3}")
+_TOP_OF_DIGITS = re.compile(r"(?:^|\.)[0-9]+$")  # no top-level name is a number (RFC 3696 §2)
 
 
 class Status(StrEnum):
@@ -133,7 +133,7 @@ def address(text: str) -> str:
     decoded; all in NFC).
 
     Checked by syntax alone, without DNS; reserved domains such as example.com are accepted, a
-    domain without a dot or of numbers alone is not, nor are quoted local parts, comments and
+    domain without a dot or that ends in a number is not, nor are quoted local parts, comments and
     display names. Raises InvalidInput that quotes at most the first 60 characters.
     """
     cleaned = text.strip(" \t\u00a0")  # no other white space: a line end may begin a new header
@@ -148,7 +148,7 @@ def address(text: str) -> str:
     except (EmailNotValidError, UnicodeError) as exc:
         raise _no_address(cleaned, " ".join(str(exc).split())) from exc
     domain = found.ascii_domain or ""
-    if "." not in domain or _IPV4.fullmatch(domain):
+    if "." not in domain or _TOP_OF_DIGITS.search(domain):
         raise _no_address(cleaned, "the part after the @-sign is no full domain name")
     return found.normalized
 

@@ -18,7 +18,8 @@ from digest.errors import InvalidInput
 from digest.mail.headers import followed, phrase, unstructured
 from digest.mail.quoted import Quoted, quoted
 
-_ADDRESS = re.compile(r"[^\s,;:<>()\[\]\"\\@\x00-\x1f\x7f]+@[^\s,;:<>()\[\]\"\\@\x00-\x1f\x7f]+")
+_ATOM = r"[^\s,;:<>()\[\]\"\\@\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+_ADDRESS = re.compile(f"{_ATOM}@{_ATOM}")
 _URL = re.compile(r"[!-;=?-~]+")  # printable ASCII without < and >
 _TOKEN = re.compile(r"[A-Za-z0-9._:/+=@-]+")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9._=+-]+@[A-Za-z0-9.-]+>")
