@@ -38,9 +38,11 @@ from digest.services.plans import (
 from digest.store import due, editions, outbox, subscribers
 from digest.store.database import reading, transaction
 from digest.store.ledger_read import has_row, sent_before
+from digest.store.papers import chunks
 from digest.store.sources import last_change
 
 CHUNK = 500
+AHEAD = 8  # chunks that are read and matched together, which takes less time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +109,7 @@ class Policy:
     lookback_days: int
     threshold: float
     domain: str
-    secret: str
+    secret: str = field(repr=False)
     beyond: int = 0
     tier: Tier = Tier.CORE
 
@@ -154,14 +156,18 @@ class Composer:
             date_anew(self._engine, now)
             self._expect(now)
         with collecting_seldom():
-            for plans in self._plans(who, now, done):
+            for several in chunks(self._plans(who, now, done), AHEAD):
                 if stop():
                     break
                 pool = pool or self._pool_at(now, dry_run=dry_run)
                 done.edition_id = None if dry_run else pool.edition.id
                 done.papers = pool.size
-                for one in self._chunk(plans, pool, done, now, dry_run=dry_run):
-                    each(one)
+                self._learn(pool, (plan for plans in several for plan in plans))
+                for plans in several:
+                    if stop():
+                        break
+                    for one in self._chunk(plans, pool, done, now, dry_run=dry_run):
+                        each(one)
         reach("services.compose.done")
         return done
 
@@ -170,7 +176,7 @@ class Composer:
     ) -> list[ComposedDigest]:
         """Compose for one chunk, in a transaction of its own; what was written."""
         done.due += len(plans)
-        self._prepare(pool, plans)
+        self._learn_votes(pool, plans)
         reach("services.compose.prepared")
         with transaction(self._engine) as session:
             written = self._compose_chunk(session, plans, pool, done, now)
@@ -282,10 +288,12 @@ class Composer:
             )
         return _Pool(edition=edition, ranker=ranker, size=len(ranker.papers))
 
-    def _prepare(self, pool: _Pool, plans: Sequence[Plan]) -> None:
-        """Do the slow part, matching and likening, now: it must not keep others from the store."""
+    def _learn(self, pool: _Pool, plans: Iterable[Plan]) -> None:
+        """Do the slow part, matching, now: it must not keep others from the store."""
         with suppress(Exception):  # whoever is at fault is named where their digest is made
             pool.ranker.learn(i for plan in plans for i in plan.subscriber.interests)
+
+    def _learn_votes(self, pool: _Pool, plans: Iterable[Plan]) -> None:
         with suppress(Exception), reading(self._engine) as session:
             pool.ranker.learn_votes(votes_of(session, [plan.subscriber.id for plan in plans]))
 
