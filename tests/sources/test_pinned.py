@@ -81,15 +81,13 @@ def test_address_of_no_open_network_is_inside(address: str) -> None:
     assert not is_outside(ipaddress.ip_address(address))
 
 
-@pytest.mark.parametrize("address", INSIDE)
-def test_name_that_leads_inside_is_refused_before_a_socket_is_made(
-    clock: Clock, address: str
-) -> None:
-    with (
-        asking(clock, Names([address])) as client,
-        pytest.raises(SourceUnreachable, match="within your own network: nothing was asked there"),
-    ):
-        client.get("http://feeds.example.org/rss")
+def test_name_that_leads_inside_is_refused_before_a_socket_is_made(clock: Clock) -> None:
+    names = Names(*([address] for address in INSIDE))
+    with asking(clock, names) as client:
+        for _ in INSIDE:
+            with pytest.raises(SourceUnreachable, match="own network: nothing was asked there"):
+                client.get("http://feeds.example.org/rss")
+    assert len(names.asked) == len(INSIDE)
 
 
 def test_name_is_looked_up_once_and_what_was_checked_is_connected_to(

@@ -236,10 +236,10 @@ def test_hostile_source_costs_its_own_outcome_alone(web: Web, http: HttpClient) 
     web.answers["/bad"] = [Reply(body=QUADRATIC)]
     web.answers["/good"] = [Reply(body=GOOD)]
     bad = SourceSpec(name="bad", kind=SourceKind.FEED, url=web.url + "/bad")
-    with Prison(Bounds(cpu_s=1)) as made:
+    with Prison(Bounds(cpu_s=0)) as made:  # the rest of the second that it has begun
         batches = [
             read(spec, http, now=NOW, prison=made)
             for spec in (bad, replace(bad, name="good", url=web.url + "/good"))
         ]
     assert [batch.outcome for batch in batches] == [Outcome.BROKEN, Outcome.PAPERS]
-    assert batches[0].note.startswith("reading it took more than 1 s of CPU")
+    assert batches[0].note.startswith("reading it took more than 0 s of CPU")

@@ -80,7 +80,6 @@ CASES: dict[str, Case] = {
     "ten megabytes after the dot, taken": Case(
         fault=_dot(b"250 " + MB * 160 + b"\r\n", takes=True, times=1),
         is_large=True,
-        is_quick=True,
     ),
     "a line without end": Case(fault=_dot(MB, then="flood", takes=True, times=1), is_large=True),
     "lines without end": Case(
