@@ -13,7 +13,9 @@ import pytest
 
 from tests.faults.kills import program
 from tests.faults.kills.keeping import Keeping, household
+from tests.faults.kills.life import Life, quiet
 from tests.faults.kills.places import Stock, stocked
+from tests.faults.kills.relay import Taker
 from tests.faults.kills.sweep import Sweep
 from tests.faults.kills.ways import Way
 from tests.mail.relays import make_certificate, server_context
@@ -84,9 +86,12 @@ def _sweeps(
         yield made
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
+
+
+@pytest.fixture(params=["sqlite", POSTGRES] if ALL else ["sqlite"])
 def server(request: pytest.FixtureRequest) -> str:
-    """PostgreSQL's URL, and nothing for SQLite, in turn."""
+    """Nothing for SQLite, and PostgreSQL's URL, in turn where all is tried."""
     if request.param == "sqlite":
         return ""
     url: str = request.getfixturevalue("postgres_server")
@@ -99,3 +104,13 @@ def keeping(server: str, tmp_path: Path, nursery: program.Nursery) -> Keeping:
     made = Keeping(stock=stocked(tmp_path / "household", server, household), program=nursery)
     made.trace()
     return made
+
+
+@pytest.fixture
+def life(server: str, tmp_path: Path, nursery: program.Nursery) -> Iterator[Life]:
+    """The daemon's life, lived undisturbed."""
+    with Taker(pipelining=True) as relay:
+        stock = stocked(tmp_path / "life", server, quiet)
+        made = Life(stock=stock, program=nursery, relay=relay)
+        made.trace()
+        yield made

@@ -15,6 +15,7 @@ from digest.store.database import transaction
 from digest.store.merge import merge_batch
 from tests.builders import NOON, a_batch, a_listing
 from tests.faults.kills.places import Place, Stock
+from tests.faults.kills.points import MIGRATION
 from tests.faults.kills.program import KILLED, Program
 from tests.faults.kills.sweep import Death, Figures
 from tests.faults.kills.ways import KEYS, LATE, READERS, town
@@ -129,6 +130,7 @@ class Keeping:
             Death(command=number, point=point, nth=1)
             for number, step in enumerate(self.steps)
             for point in sorted(step.points)
+            if not point.startswith(MIGRATION)
         ]
 
     def die(self, death: Death) -> None:

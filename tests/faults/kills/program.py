@@ -28,6 +28,12 @@ class Running(Protocol):
     def wait(self, patience_s: float = PATIENCE_S) -> int:
         """How it ended. Fails where it does not end in time."""
 
+    def has_ended(self) -> bool:
+        """Whether it has."""
+
+    def signal(self, which: signal.Signals) -> None:
+        """Send it a signal."""
+
 
 class Program(Protocol):
     """Begins commands."""
@@ -70,18 +76,24 @@ class Copy:
     nursery: Nursery
 
     def wait(self, patience_s: float = PATIENCE_S) -> int:
-        self.ends(patience_s)
+        assert self._ends(patience_s), f"process {self.pid} did not end within {patience_s:g} s"
         self.nursery.alive.discard(self.pid)
         return self.nursery.ask({"wait": self.pid})
 
-    def ends(self, patience_s: float) -> None:
-        """Wait for its end without taking notice of how it came."""
+    def has_ended(self) -> bool:
+        return self._ends(0)
+
+    def signal(self, which: signal.Signals) -> None:
+        os.kill(self.pid, which)
+
+    def _ends(self, patience_s: float) -> bool:
+        """Wait for its end without taking notice of how it came; whether it did."""
         handle = os.pidfd_open(self.pid)
         try:
             ready, _, _ = select.select([handle], [], [], patience_s)
         finally:
             os.close(handle)
-        assert ready, f"process {self.pid} did not end within {patience_s:g} s"
+        return bool(ready)
 
 
 @contextmanager
@@ -132,6 +144,12 @@ class Own:
 
     def wait(self, patience_s: float = PATIENCE_S) -> int:
         return self.process.wait(patience_s)
+
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def signal(self, which: signal.Signals) -> None:
+        self.process.send_signal(which)
 
 
 def _bare_environment() -> dict[str, str]:

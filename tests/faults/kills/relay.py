@@ -1,10 +1,13 @@
 """The relay of the sweep: it takes mails and remembers each before it says so."""
 
+import asyncio
 import re
 import ssl
 import time
 from asyncio import BaseTransport
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
@@ -28,8 +31,8 @@ class Taken:
 
 
 class Taker(Sink):
-    """A relay with or without pipelining; with `tls` it wants STARTTLS and a login. It refuses the
-    recipients in `refuses` for good.
+    """A relay with or without pipelining; with `tls` it wants STARTTLS and a login. It answers some
+    recipients with what `refuses` says, and a message after `wait_s`.
     """
 
     def __init__(
@@ -37,7 +40,8 @@ class Taker(Sink):
         *,
         pipelining: bool = False,
         tls: ssl.SSLContext | None = None,
-        refuses: frozenset[str] = frozenset(),
+        refuses: Mapping[str, str] = MappingProxyType({}),
+        wait_s: float = 0.0,
     ) -> None:
         super().__init__()
         self.taken: list[Taken] = []
@@ -45,6 +49,7 @@ class Taker(Sink):
         self._pipelining = pipelining
         self._tls = tls
         self._refuses = refuses
+        self._wait_s = wait_s
 
     async def handle_EHLO(  # noqa: N802  # the names that aiosmtpd calls
         self, _server: SMTP, session: Peer, _envelope: Envelope, hostname: str, lines: list[str]
@@ -56,8 +61,8 @@ class Taker(Sink):
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Peer, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        if address in self._refuses:
-            return "550 5.1.1 no such mailbox"
+        if answer := self._refuses.get(address):
+            return answer
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
@@ -76,6 +81,7 @@ class Taker(Sink):
             )
             for recipient in envelope.rcpt_tos
         ]
+        await asyncio.sleep(self._wait_s)
         return "250 2.0.0 OK"
 
     def is_left(self) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from tests.faults.kills.conftest import ALL, Sweeper, store_of
 from tests.faults.kills.keeping import Keeping
+from tests.faults.kills.life import Life
 from tests.faults.kills.sweep import Death, Sweep
-from tests.faults.kills.ways import DIGESTS, LOGIN
+from tests.faults.kills.ways import DIGESTS, LIMITS, LOGIN
 from tests.reliability import record
 
 # The three that matter most: work is there and nothing says so, and the other way round.
@@ -15,6 +16,12 @@ FEW = (
     "services.compose.chunk.committed",
     "mail.dialogue.dot.said",
     "services.recorder.written.commit",
+)
+FORMS = (
+    "services.signup.receive.committed",
+    "services.signup.take.committed",
+    "services.selfcare.changed.committed",
+    "web.confirm.confirm.committed",
 )
 IN_THE_AIR = ("services.recorder.", "mail.dialogue.dot.")
 MOST = 3 if ALL else 1
@@ -42,18 +49,22 @@ def test_program_killed_where_a_mail_is_in_doubt_sends_it_again_and_no_other(
 def test_program_killed_at_any_point_loses_nothing_and_repeats_only_what_was_in_doubt(
     sqlite_sweeps: Sweeper,
 ) -> None:
-    digests, login = sqlite_sweeps(DIGESTS), sqlite_sweeps(LOGIN)
-    _die_all(digests, digests.deaths(most=MOST))
-    known = digests.figures.points
-    _die_all(login, [one for one in login.deaths(most=MOST) if ALL or one.point not in known])
-    assert digests.figures.in_doubt > 0
+    """Each point once in `make test-all`, by the first way that comes to it."""
+    known: set[str] = set()
+    doubts = 0
+    for way in (DIGESTS, LOGIN, LIMITS):
+        sweep = sqlite_sweeps(way)
+        _die_all(sweep, [one for one in sweep.deaths(most=MOST) if ALL or one.point not in known])
+        known |= sweep.figures.points
+        doubts += sweep.figures.in_doubt
+    assert doubts > 0
 
 
 @pytest.mark.slow
 @pytest.mark.postgres
 def test_program_killed_on_postgresql_loses_nothing_either(postgres_sweeps: Sweeper) -> None:
-    """All of it in `make soak`, else what touches the store while a mail is in the air."""
-    for way in (DIGESTS, LOGIN) if ALL else (DIGESTS,):
+    """In `make test-all` at what touches the store while a mail is in the air."""
+    for way in (DIGESTS, LOGIN, LIMITS) if ALL else (DIGESTS,):
         sweep = postgres_sweeps(way)
         deaths = sweep.deaths(most=MOST)
         _die_all(sweep, [one for one in deaths if ALL or one.point.startswith(IN_THE_AIR)])
@@ -61,9 +72,17 @@ def test_program_killed_on_postgresql_loses_nothing_either(postgres_sweeps: Swee
 
 @pytest.mark.slow
 def test_operators_command_killed_at_any_point_is_done_once_given_again(keeping: Keeping) -> None:
-    """In `make test-all` a third of them on SQLite, and a ninth on PostgreSQL."""
-    step = 1 if ALL else 9 if keeping.stock.server else 3
-    for death in keeping.deaths()[::step]:
+    """In `make test-all` every third of them on SQLite."""
+    for death in keeping.deaths()[:: 1 if ALL else 3]:
         keeping.die(death)
-    counts = keeping.figures.counts()
-    record("kill sweep", f"commands, {store_of(keeping.stock)}", **counts)
+    record("kill sweep", f"commands, {store_of(keeping.stock)}", **keeping.figures.counts())
+
+
+@pytest.mark.slow
+def test_daemon_killed_at_any_point_serves_its_visitor_once_it_is_back(life: Life) -> None:
+    """In `make test-all` after the commits that a form makes, on SQLite."""
+    for death in life.deaths():
+        if ALL or death.point in FORMS:
+            life.die(death)
+    assert life.figures.kills > 0
+    record("kill sweep", f"daemon and pages, {store_of(life.stock)}", **life.figures.counts())

@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +21,8 @@ KEYS = Keys(
 )
 LATE = "2026-03-12T23:00Z"  # the hour of everybody's digest has come
 LATER = "2026-03-13T04:00Z"  # and the time of every next try
-REFUSED = "gone@example.com"
+MUCH_LATER = "2026-03-16T04:00Z"  # and all patience with a relay that says no for now is over
+GONE, VOID, BUSY = "gone@example.com", "void@example.com", "busy@example.com"
 READERS = ("ada@example.com", "alan@example.org", "grace@example.net", "kurt@example.com")
 TITLES = ("Learning to Wait", "Waiting for Learning", "Why Waiting Works")
 
@@ -50,7 +51,8 @@ class Way:
     """Commands, one after the other, over a store that `fill` has made; then what is left goes out
     by `drain`, as often as it takes.
 
-    `secure` wants TLS and a login of the relay, and takes commands one by one.
+    `secure` wants TLS and a login of the relay, and takes commands one by one. `settings` are no
+    longer in force when what is left goes out.
     """
 
     name: str
@@ -58,17 +60,20 @@ class Way:
     fill: Callable[[Path, Engine], None]
     connections: int
     secure: bool = False
-    refuses: frozenset[str] = frozenset()
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    wait_s: float = 0.0
     settings: dict[str, str] = field(default_factory=dict)
     drain: tuple[str, ...] = ("deliver", "--now", LATER)
 
     def relay(self, tls: ssl.SSLContext) -> Taker:
         """The relay that this way needs."""
         secured = tls if self.secure else None
-        return Taker(pipelining=not self.secure, tls=secured, refuses=self.refuses)
+        return Taker(
+            pipelining=not self.secure, tls=secured, refuses=self.refuses, wait_s=self.wait_s
+        )
 
-    def all_settings(self, relay: Taker, certificate: Path) -> dict[str, str]:
-        """What the program is told in its environment."""
+    def relay_settings(self, relay: Taker, certificate: Path) -> dict[str, str]:
+        """What the program is told of the relay in its environment."""
         way = {
             "DIGEST_SMTP__PORT": str(relay.port),
             "DIGEST_SMTP__CONNECTIONS": str(self.connections),
@@ -79,7 +84,7 @@ class Way:
             "DIGEST_SMTP__PASSWORD": PASSWORD,
             "DIGEST_SMTP__CA_FILE": str(certificate),
         }
-        return way | (login if self.secure else {}) | self.settings
+        return way | (login if self.secure else {})
 
 
 def town(*readers: str) -> Callable[[Path, Engine], None]:
@@ -117,10 +122,31 @@ DIGESTS = Way(
 )
 LOGIN = Way(
     name="login",
-    commands=(("fetch", "--now", LATE), ("compose", "--now", LATE), ("deliver", "--now", LATE)),
-    fill=town(READERS[0], REFUSED, *READERS[1:]),
+    commands=(
+        ("fetch", "--now", LATE),
+        ("compose", "--now", LATE),
+        ("deliver", "--now", LATE),
+        ("deliver", "--now", MUCH_LATER),
+    ),
+    fill=town(GONE, READERS[0], VOID, BUSY, *READERS[1:]),
     connections=1,
     secure=True,
-    refuses=frozenset({REFUSED}),
+    refuses={
+        GONE: "550 5.1.1 no such mailbox",  # before the relay has proved sound, and after
+        VOID: "550 5.1.1 no such mailbox",
+        BUSY: "450 4.2.0 try again later",
+    },
     settings={"DIGEST_SMTP__MESSAGES_PER_CONNECTION": "2"},
+)
+LIMITS = Way(
+    name="limits",
+    commands=(("fetch", "--now", LATE), ("compose", "--now", LATE), ("deliver", "--now", LATE)),
+    fill=town(*READERS),
+    connections=2,
+    wait_s=0.8,  # longer than from one heartbeat to the next
+    settings={
+        "DIGEST_DELIVERY__LEASE_S": "2",
+        "DIGEST_LIMITS__PER_HOUR": "3",
+        "DIGEST_LIMITS__CONNECTIONS": "2",
+    },
 )
