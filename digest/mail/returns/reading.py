@@ -232,7 +232,7 @@ def _by_flufl(mail: _Mail) -> list[str]:
     except (AssertionError, LookupError, TypeError, ValueError):  # not made for any text at all
         return []
     found = sorted(address.decode("utf-8", "replace") for address in temporary | permanent)
-    return [address for address in found if "@" in address]
+    return [address for address in found if "@" in address and address.isprintable()]
 
 
 def _other(mail: _Mail) -> Returned:
