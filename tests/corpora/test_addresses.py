@@ -259,7 +259,9 @@ def test_a_relay_without_smtputf8_is_never_given_what_it_cannot_read() -> None:
     assert [one for one in heard if "RCPT" in one] == ["RCPT TO:<ada@xn--bcher-kva.example>"]
 
 
-_COMMAND = re.compile(rb"RCPT TO:<[^\s<>\x00-\x1f\x7f]+@[^\s<>@\x00-\x1f\x7f]+>( NOTIFY=FAILURE)?\r\n")
+_COMMAND = re.compile(
+    rb"RCPT TO:<[^\s<>\x00-\x1f\x7f]+@[^\s<>@\x00-\x1f\x7f]+>( NOTIFY=FAILURE)?\r\n"
+)
 
 
 def test_no_text_in_the_place_of_an_address_becomes_a_command_or_a_field(shared: Path) -> None:
