@@ -4,11 +4,13 @@ Then the transport is taken over by our own Wire: see dialogue.
 """
 
 import asyncio
+import base64
 import ipaddress
 import re
 import socket
 import ssl
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
 
@@ -37,7 +39,7 @@ class RelaySettings:
     port: int = 587
     security: Security = Security.STARTTLS
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     connections: int = 4
     timeout_s: float = 60.0
     data_timeout_s: float = 600.0
@@ -153,17 +155,33 @@ class Handshake:
             answer = f"{exc.code} {exc.message}" if isinstance(exc, SMTPResponseException) else exc
             text = (
                 f"the relay {settings.host}:{settings.port} refused the login: "
-                f"{said(str(answer))}; check smtp.username and smtp.password"
+                f"{_discreet(said(str(answer)), settings)}; check smtp.username and smtp.password"
             )
             # where one login was taken, a later refusal is about something else, such as a limit
             if isinstance(exc, SMTPAuthenticationError) and exc.code >= 500 and not tried_before:
                 self._refusal = text
-            raise RelayError(text) from exc
+            raise RelayError(text) from None  # what the relay said may repeat the password
 
     def _spare_the_relay(self) -> None:
         """Raise RelayError where it has refused our password."""
         if self._refusal:
             raise RelayError(self._refusal)
+
+
+def _discreet(answer: str, settings: RelaySettings) -> str:
+    """The relay's words but for those that repeat the login: some quote a command they do not take
+    (RFC 4954 §4 and RFC 4616 say how it is written).
+    """
+    user, password = (settings.username or "").encode(), (settings.password or "").encode()
+    written = [password, *map(base64.b64encode, (password, b"\0" + user + b"\0" + password))]
+    secrets = [one.decode(errors="replace") for one in written]
+    return " ".join("…" if _tells(word, secrets) else word for word in answer.split())
+
+
+def _tells(word: str, secrets: Sequence[str]) -> bool:
+    """Whether the word holds one of the secrets, or the beginning of one."""
+    bare = word.strip("\"'`<>()[].,;:")
+    return any(one in word or (len(bare) > 3 and one.startswith(bare)) for one in secrets if one)
 
 
 def address_literal(address: str) -> str:

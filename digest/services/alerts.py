@@ -64,7 +64,7 @@ class Watch:
     store_file: Path | None
     mailroom: Callable[[], Mailroom]
     relay: Callable[[], Relay]
-    secret: str
+    secret: str = field(repr=False)
     domain: str
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from digest.domain.rhythm import Asked, next_ask
 from digest.errors import SourceError
 from digest.faultpoints import reach
 from digest.services.alone import Wall, alone
-from digest.sources.http import HttpClient
+from digest.sources.http import HttpClient, shown
 from digest.sources.prison import PRISON
 from digest.sources.reader import SourceSpec, read, read_bytes, read_file
 from digest.store import sources as memory
@@ -173,9 +173,10 @@ def keep(engine: Engine, batch: Batch, now: datetime, *, dry_run: bool = False) 
 
     A dry run does the same and takes it all back.
     """
+    kept = replace(batch, url=shown(batch.url) if batch.url else None)  # backups hold no passwords
     with transaction(engine) as session:
         merged = merge_batch(session, batch, now)
-        memory.remember_batch(session, batch, merged)
+        memory.remember_batch(session, kept, merged)
         if dry_run:
             session.rollback()
     return Collected(
@@ -215,12 +216,17 @@ def source_states(engine: Engine, planned: Sequence[PlannedSource]) -> list[Sour
     return states + [_state(known, None) for known in seen.values()]
 
 
+def _place(spec: SourceSpec) -> str:
+    """Where a source is, for a listing: of an address no part that may hold a key or a password."""
+    return str(spec.path or "") or shown(spec.url or "")
+
+
 def _state(known: memory.SourceMemory, spec: SourceSpec | None) -> SourceState:
     kind = spec.kind if spec else known.kind
     return SourceState(
         name=known.name,
         kind=kind.value if kind else "",
-        place=str(spec.path or spec.url or "") if spec else "",
+        place=_place(spec) if spec else "",
         configured=spec is not None,
         last_outcome=known.last_outcome.value if known.last_outcome else None,
         last_note=known.last_note,

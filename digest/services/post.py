@@ -31,7 +31,7 @@ class DeliverOptions:
     lease: timedelta
     claim: int
     connections: int
-    pepper: str
+    pepper: str = field(repr=False)
     limit: int | None = None
     only: tuple[SubscriberId, ...] = ()
     limits: Limits = field(default_factory=Limits)

@@ -6,7 +6,7 @@ cancelled with it, and what it makes necessary is queued with it.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -65,8 +65,8 @@ class Keys:
     in `domain`.
     """
 
-    pepper: str
-    secret: str
+    pepper: str = field(repr=False)
+    secret: str = field(repr=False)
     domain: str
 
     def hash_of(self, email: str) -> str:

@@ -7,7 +7,7 @@ with the real one and a bounce of it counts for nothing.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from digest.domain.subscribers import Status, Subscriber, address_hash, address_key
@@ -43,7 +43,7 @@ class Bench:
     desk: Desk
     relay: Callable[[], Relay]
     sender: str
-    pepper: str
+    pepper: str = field(repr=False)
     mark: Callable[[], str]
 
 

@@ -1,5 +1,7 @@
 """What all sections of the settings share: their base, and checks of single values."""
 
+import re
+import unicodedata
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -16,17 +18,26 @@ class Section(BaseModel):
     @field_validator("*")
     @classmethod
     def _whole(cls, value: object) -> object:
-        """No value may end a line, or a C string, of what it is handed to."""
+        """No value may end a line, or a C string, of what it is handed to; and each can be written
+        as UTF-8, which of a variable with other bytes in it is not so.
+        """
         if isinstance(value, str) and any(char in value for char in "\0\r\n"):
             raise ValueError("holds a control character: write one plain line")
+        if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+            raise ValueError("is not UTF-8: write it in UTF-8")
         return value
 
 
 def web_url(value: str) -> str:
     parts = urlsplit(value)
     if value and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError(f"{value!r} is no web address: write https://host/path")
+        raise ValueError(f"{masked(value)!r} is no web address: write https://host/path")
     return value
+
+
+def masked(value: str) -> str:
+    """A value for an error: of an address neither user and password nor what follows a `?`."""
+    return re.sub(r"\?.*", "?…", re.sub(r"//.*@", "//…@", value)) if "//" in value else value
 
 
 def mail_address(value: str) -> str:
@@ -51,6 +62,6 @@ def host_name(value: str) -> str:
 
 
 def one_line(value: str) -> str:
-    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in value):
         raise ValueError("holds a control character: write one plain line")
     return value.strip()

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 from pydantic import ValidationError
 
 from digest.errors import ConfigError
+from digest.settings.base import masked
 from digest.settings.sections import PREFIX, Settings, all_keys, variable
 
 CONFIG_VARIABLE = "DIGEST_CONFIG"
@@ -240,11 +241,9 @@ def _first_problem(exc: ValidationError, config_file: Path | None) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:] if not message.startswith("'") else message
     given = problem.get("input")
-    shown = (
-        f" (given: {given!r})"
-        if isinstance(given, str | int | float) and not _is_secret(key)
-        else ""
-    )
+    shown = ""
+    if isinstance(given, str | int | float) and not _is_secret(key):
+        shown = f" (given: {masked(given)!r})" if isinstance(given, str) else f" (given: {given!r})"
     more = f"; and {len(exc.errors()) - 1} more" if len(exc.errors()) > 1 else ""
     return f"{where}{key}: {message}{shown}{more}"
 
@@ -266,6 +265,6 @@ def _whole_of(key: str) -> str:
 
 def _is_secret(key: str) -> bool:
     """Whether the value of a key is or may hold a secret."""
-    return key in ("smtp", "bounces", "store.url") or any(
+    return key in ("smtp", "bounces", "store", "store.url", "webhooks") or any(
         word in key for word in ("password", "secret_keys", "pepper")
     )

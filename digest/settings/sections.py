@@ -34,7 +34,7 @@ PREFIX = "DIGEST_"
 class StoreSettings(Section):
     """Where everything is kept."""
 
-    url: str = "sqlite:///digest.sqlite3"
+    url: str = Field(default="sqlite:///digest.sqlite3", repr=False)
 
 
 class SiteSettings(Section):
@@ -113,7 +113,7 @@ class SourceSettings(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     kind: SourceKind
-    url: str = ""
+    url: str = Field(default="", repr=False)
     path: str = ""
     every_minutes: int = Field(default=0, ge=0, le=10_080)
 

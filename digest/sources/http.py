@@ -4,12 +4,12 @@ import socket
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx2
 
@@ -33,7 +33,7 @@ class Fetched:
     """A reply: `url` is where it came from after redirects; `body` is empty if `not_modified`."""
 
     body: bytes
-    url: str
+    url: str = field(repr=False)
     etag: str | None = None
     last_modified: str | None = None
     content_type: str = ""
@@ -52,7 +52,7 @@ class _Again:
 class _Elsewhere:
     """A redirect."""
 
-    url: str
+    url: str = field(repr=False)
 
 
 class HttpClient:
@@ -302,6 +302,14 @@ def shown(url: str) -> str:
         return "the address"
     text = f"{parts.scheme}://{host}{port}{parts.path}" + ("?…" if parts.query else "")
     return "".join(c if c.isprintable() else "�" for c in text)[:300]
+
+
+def bare(url: str) -> str:
+    """The address without what may open it: user, password, query and fragment. Links that are
+    relative to either lead to the same place.
+    """
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _host(url: str) -> str:

@@ -1,6 +1,6 @@
 """Read one source, live or from the disk: every way it can end is a Batch, none an exception."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from digest.errors import SourceError, SourceUnreachable, SourceUnreadable
 from digest.sources.addresses import DEFAULT_URLS, first_url, next_url
 from digest.sources.batches import batch_of, kind_of
 from digest.sources.entries import Parsed
-from digest.sources.http import Fetched, HttpClient
+from digest.sources.http import Fetched, HttpClient, bare
 from digest.sources.prison import PRISON, Prison
 
 __all__ = ("DEFAULT_URLS", "SourceSpec", "read", "read_bytes", "read_file")
@@ -30,7 +30,7 @@ class SourceSpec:
 
     name: str
     kind: SourceKind
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     path: Path | None = None
 
 
@@ -161,7 +161,9 @@ def _pages(
 
 
 def _page(kind: SourceKind, reply: Fetched, now: datetime, prison: Prison) -> Parsed:
-    return prison.parsed(kind, reply.body, now, url=reply.url, content_type=reply.content_type)
+    # relative links begin with it, and stand in mails and on pages
+    url = bare(reply.url)
+    return prison.parsed(kind, reply.body, now, url=url, content_type=reply.content_type)
 
 
 def _refuse_gap(page: Parsed, received: int) -> None:

@@ -149,7 +149,7 @@ class Sender:
     """
 
     owner: str
-    pepper: str
+    pepper: str = field(repr=False)
     now: datetime
     wall: datetime
     jitter: Callable[[], float] = random.random
