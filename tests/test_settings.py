@@ -262,3 +262,14 @@ def test_store_lies_beside_the_config_whatever_the_folder_is_called(name: str) -
         pass
     engine.dispose()
     assert (folder / "digest.sqlite3").is_file()
+
+
+@pytest.mark.parametrize(
+    ("value", "why"), [("\udcff", "UTF-8"), ("a\x9bb", "control"), ("a\u2028b", "control")]
+)
+def test_a_name_that_could_stand_on_no_page_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str, why: str
+) -> None:
+    monkeypatch.setenv("DIGEST_SENDER__NAME", value)
+    with pytest.raises(ConfigError, match=f"DIGEST_SENDER__NAME: .*{why}"):
+        load()
