@@ -11,6 +11,7 @@ from digest.errors import InvalidInput, SourceUnreachable
 from digest.sources.destinations import Allowed, is_outside
 from digest.sources.http import HttpClient
 from digest.sources.sns import politely
+from tests.faults.servers.web import site
 from tests.sources.webserver import Clock, Reply, Web, a_client, serving
 
 OUTSIDE = [
@@ -182,6 +183,31 @@ def test_name_of_the_own_network_is_asked_where_the_config_allows(web: Web, cloc
         assert client.get(f"http://feeds.lan:{port_of(web)}/").body == b"of our own"
         with pytest.raises(SourceUnreachable, match="own network"):
             client.get(f"http://other.lan:{port_of(web)}/")
+
+
+def test_proxy_of_the_environment_is_asked_wherever_it_is(
+    web: Web, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", web.url)
+    web.answers["http://feeds.example.org/rss"] = [Reply(body=b"by way of it")]
+    web.answers["http://feeds.example.org/in"] = [
+        Reply(302, headers={"Location": "http://169.254.169.254/latest"})
+    ]
+    with asking(clock, Names(["10.9.9.9"])) as client:
+        assert client.get("http://feeds.example.org/rss").body == b"by way of it"
+        with pytest.raises(SourceUnreachable, match="own network"):
+            client.get("http://feeds.example.org/in")
+
+
+def test_slow_proxy_ends_at_the_deadline_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with site() as slow:
+        slow.pages["http://feeds.example.org/"] = lambda site: site.slowly(b"HTTP/1.1 200 " * 99)
+        monkeypatch.setenv("HTTP_PROXY", slow.url)
+        with (
+            HttpClient(deadline_s=0.3, most_tries=1) as client,
+            pytest.raises(SourceUnreachable, match=r"within 0\.3 s|no answer in time"),
+        ):
+            client.get("http://feeds.example.org/")
 
 
 @pytest.mark.parametrize("listed", ["10.0.0.5/8", "", "http://x/", "a b", "300.1.1.1"])

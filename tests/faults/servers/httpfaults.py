@@ -9,6 +9,7 @@ from digest.domain.papers import Outcome, SourceKind
 from tests.faults.servers.web import GOOD, Answer, Pieces, Site, head, ok
 
 CHUNKED = "Transfer-Encoding: chunked"
+MARKS = b"<description>" + b"&lt;!--" * 80_000 + b"</description>"
 HTML = b"<!DOCTYPE html><html><body>Sign in</body></html>"
 CHUNK = b"1000\r\n" + b"x" * 4096 + b"\r\n"
 LAUGHS = (
@@ -193,6 +194,9 @@ CASES: dict[str, Case] = {
     "DTD of an address": Case(  # its address is not asked; the feed itself is good
         answer=_secret("<!DOCTYPE rss SYSTEM 'SECRET'>" + GOOD.decode().partition("?>")[2]),
         ends=Outcome.PAPERS,
+    ),
+    "560 KB of comment marks": _fine(  # in the library's cleaning 76 s
+        ok(GOOD.replace(b"</link></item>", b"</link>" + MARKS + b"</item>"))
     ),
     "feed of 300,000 nested tags": _broken(b"<rss>" + b"<a>" * 300_000, "300,000 tags"),
     "HTML with 200": _broken(HTML, "got an HTML page"),
