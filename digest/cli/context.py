@@ -29,6 +29,7 @@ class Exit(IntEnum):
 
 class _Given:
     config: Path | None = None
+    app: "App | None" = None
 
 
 def set_config(path: Path | None) -> None:
@@ -50,7 +51,8 @@ def open_app(now: datetime | None = None, *, dry_run: bool = False) -> "App":
     for warning in loaded.warnings:
         note(f"warning: {warning}")
     clock: Callable[[], datetime] = (lambda: now) if now else present
-    return App(loaded, clock, leaves_traces=not dry_run)
+    _Given.app = App(loaded, clock, leaves_traces=not dry_run)
+    return _Given.app
 
 
 @contextmanager
@@ -73,6 +75,22 @@ def exit_codes() -> Iterator[None]:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nothing to tell anybody
         sys.exit(Exit.DONE)
+    except Exception:  # rows that contradict one another are no defect of ours
+        if not (damage := _damage()):
+            raise
+        fail(damage)
+        sys.exit(Exit.FAILED)
+    finally:
+        _Given.app = None
+
+
+def _damage() -> str:
+    """What is wrong with the file of the store that the command had open, if anything."""
+    if _Given.app is None or "raw_engine" not in vars(_Given.app):
+        return ""
+    from digest.store.checks import damage
+
+    return damage(_Given.app.raw_engine)
 
 
 def _wrong_usage(exc: TyperException) -> None:

@@ -2,7 +2,9 @@
 
 from sqlalchemy import Engine, text
 
+from digest.errors import StoreError
 from digest.store.database import reading, store_errors
+from digest.store.troubles import DAMAGED
 
 
 def try_writing(engine: Engine) -> None:
@@ -17,6 +19,20 @@ def quick_check(engine: Engine) -> list[str]:
     with reading(engine) as session:
         found = session.execute(text("PRAGMA quick_check(10)")).scalars().all()
     return [line for line in found if line != "ok"]
+
+
+def damage(engine: Engine) -> str:
+    """What is wrong with SQLite's file and what to do about it, in one line, looked at thoroughly;
+    empty where it is sound, or not SQLite.
+    """
+    if engine.dialect.name != "sqlite":
+        return ""
+    try:
+        with reading(engine) as session:
+            (first,) = session.execute(text("PRAGMA integrity_check(1)")).scalars().all()
+    except StoreError as exc:
+        return str(exc)
+    return "" if first == "ok" else DAMAGED.format(said=" ".join(str(first).split()))
 
 
 def server_version(engine: Engine) -> int:

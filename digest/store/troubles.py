@@ -2,7 +2,10 @@
 
 import sqlite3
 
-_DAMAGED = "stop the service and restore a backup (digest db settle afterwards)"
+DAMAGED = (
+    "the store's file is damaged or no SQLite database ({said}): see that store.url names it, else "
+    "stop the service, restore a backup and run 'digest db settle'"
+)
 
 _FULL = (
     "the store's disk is full ({said}): make room on it and do this again; nothing is half-written"
@@ -18,10 +21,8 @@ _SQLITE = {
     "is done, or see who it is (fuser)",
     sqlite3.SQLITE_CANTOPEN: "the store's file cannot be opened ({said}): see that it is a file, "
     "and that the user of the service may write to it and its folder",
-    sqlite3.SQLITE_CORRUPT: "the store's file is damaged or no SQLite database ({said}): "
-    f"{_DAMAGED}",
-    sqlite3.SQLITE_NOTADB: "the store's file is damaged or no SQLite database ({said}): "
-    f"correct store.url, or {_DAMAGED}",
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_NOTADB: DAMAGED,
 }
 
 # by SQLSTATE, or the class of it (PostgreSQL's manual, appendix A)
@@ -56,6 +57,8 @@ def plainly(cause: BaseException | None) -> str:
 
 
 def _of_sqlite(cause: sqlite3.Error, said: str) -> str:
+    if said.startswith("Could not decode to UTF-8"):  # what it could not decode may be an address
+        return DAMAGED.format(said="text that is not Unicode")
     # absent where Python itself, not the library, found the fault
     code = getattr(cause, "sqlite_errorcode", 0)
     told = _SQLITE.get(code) or _SQLITE.get(code & 0xFF) or "the store failed: {said}"

@@ -247,6 +247,32 @@ def test_the_clock_of_the_server_is_compared(
     assert told.level == level, told
 
 
+def test_a_store_of_a_newer_version_is_not_called_the_newest(
+    names: Names, engine: Engine, tmp_path: Path
+) -> None:
+    with transaction(engine) as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    told = _one(found(_on(engine, tmp_path), a_world(names), Area.STORE), "schema")
+    assert told.level is Level.WARN
+    assert "9999, of a newer version" in told.text
+    assert "install the newer version" in told.mend
+
+
+def test_a_store_that_is_locked_is_not_called_damaged(
+    names: Names, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest.store.database.BUSY_TIMEOUT_MS", 20)
+    engine = open_engine(sqlite_url)
+    with sqlite3.connect(engine.url.database or "") as other:
+        other.execute("BEGIN EXCLUSIVE")
+        told = _one(found(_on(engine, tmp_path), a_world(names), Area.STORE), "writable")
+    other.close()
+    engine.dispose()
+    assert told.level is Level.FAIL
+    assert "locked" in told.text
+    assert "do this again" in told.mend
+
+
 def test_a_store_that_is_not_there_is_not_made(names: Names, tmp_path: Path) -> None:
     checkup = a_checkup(tmp_path)
     path = tmp_path / "none" / "digest.sqlite"

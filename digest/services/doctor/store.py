@@ -25,6 +25,7 @@ from digest.services.doctor.model import Check, Checkup, StoreFacts, World
 from digest.store import checks as look
 from digest.store import schema
 from digest.store.database import clock_ahead
+from digest.store.version import newer
 
 # The oldest that still gets fixes is 15 (PostgreSQL's versioning policy: five years each).
 SERVER_LEAST = 150_000
@@ -56,17 +57,23 @@ def _store(facts: StoreFacts) -> Iterator[Finding]:
         yield fail(Area.STORE, "schema", text or str(exc), mend)
         return
     except StoreError as exc:
-        yield fail(Area.STORE, "reachable", str(exc), _reach(facts))
+        yield _failed("reachable", exc, _reach(facts))
         return
     yield ok(Area.STORE, "reachable", facts.name)
-    yield ok(Area.STORE, "schema", f"{schema.head()}, the newest")
+    yield _schema(newer(engine))
     yield _writable(engine, facts)
     yield _sound(engine) if facts.path else _version(engine)
 
 
+def _failed(name: str, exc: StoreError, otherwise: str) -> Finding:
+    """The store's own advice stands behind what the engine said, in brackets."""
+    text, found, mend = str(exc).partition("): ")
+    return fail(Area.STORE, name, f"{text})" if found else text, mend if found else otherwise)
+
+
 def _is_missing(facts: StoreFacts) -> bool:
     """Opening a store would make its folder, and a check-up leaves no trace."""
-    return facts.path is not None and not facts.path.is_file()
+    return facts.path is not None and not facts.path.exists()
 
 
 def _reach(facts: StoreFacts) -> str:
@@ -75,12 +82,19 @@ def _reach(facts: StoreFacts) -> str:
     return "start PostgreSQL, and check host, name and password in store.url"
 
 
+def _schema(newer: str | None) -> Finding:
+    if newer is None:
+        return ok(Area.STORE, "schema", f"{schema.head()}, the newest")
+    text = f"{newer}, of a newer version; this one knows up to {schema.head()} and can go on"
+    return warn(Area.STORE, "schema", text, "install the newer version on this host too")
+
+
 def _writable(engine: Engine, facts: StoreFacts) -> Finding:
     try:
         look.try_writing(engine)
     except StoreError as exc:
         mend = "run as the user whom the service runs as, and give it the store"
-        return fail(Area.STORE, "writable", str(exc), mend)
+        return _failed("writable", exc, mend)
     if facts.path and os.geteuid() == 0 and (owner := facts.path.stat().st_uid) != 0:
         text = "root may write, which says nothing about the user of the service"
         return warn(Area.STORE, "writable", text, f"run 'sudo -u #{owner} digest doctor'")

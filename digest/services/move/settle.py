@@ -8,8 +8,10 @@ from sqlmodel import Session
 
 from digest.domain.digests import Skip, SkipReason
 from digest.domain.subscribers import SubscriberId
+from digest.errors import StoreError
 from digest.services.plans import Plan, due_plan
 from digest.store import outbox, restored
+from digest.store.checks import damage
 from digest.store.database import transaction
 from digest.store.due import due, set_next
 
@@ -28,8 +30,11 @@ def settle(engine: Engine, until: datetime, *, dry_run: bool = False) -> Settled
     """Let nothing go out that was due by `until`, as it may have gone out after the backup: mails
     that wait are held, and the dates of subscribers who were due are skipped as late.
 
-    Senders must not run meanwhile. Done twice it does nothing more.
+    Senders must not run meanwhile. Done twice it does nothing more. Raises StoreError for an SQLite
+    file that is damaged, as it is where the lost store's log was left beside the backup.
     """
+    if damaged := damage(engine):
+        raise StoreError(f"{damaged}; remove its -wal and -shm before you copy the backup there")
     done = Settled()
     with transaction(engine) as session:
         done.held = restored.hold_waiting(session, until)
