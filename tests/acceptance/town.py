@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -129,17 +130,19 @@ class Town:
         self.hosts = [Host(), Host(), Host()]
 
     def run(
-        self, until: datetime, every: timedelta = timedelta(minutes=30), *, at_once: int = 3
+        self, until: datetime, every: timedelta = timedelta(minutes=30), *, all_each: int = 4
     ) -> None:
-        """Let those who are up tick, in a new order each time, until before that instant; of them
-        only so many `at_once`.
+        """Let somebody who is up tick, by chance, until before that instant; each `all_each` times
+        all of them, in a new order (0: never).
         """
         with freeze_time(self.now, real_asyncio=True) as clock:
-            while self.now < until:
+            for number in count():
+                if self.now >= until:
+                    break
                 self._publish()
                 order = [host for host in self.hosts if host.up]
                 self.rng.shuffle(order)
-                for host in order[:at_once]:
+                for host in order if all_each and number % all_each == 0 else order[:1]:
                     self._tick(clock, host)
                 self.now += every
 
