@@ -3,6 +3,7 @@
 `ledger` is its far end, where the senders stand.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,11 +11,12 @@ from itertools import starmap
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Executable,
+    Text,
     and_,
     bindparam,
+    cast,
     column,
     func,
     literal,
@@ -35,12 +37,10 @@ from digest.store.tables import DeliveryRow, table
 
 _deliveries = table(DeliveryRow)
 
-PIECE = 100  # rows that SQLite is given in one statement
+PIECE = 100  # rows that are given in one statement
 _WRITTEN = (_deliveries.c.subscriber_id, _deliveries.c.digest_on)
-_DIGEST = (
-    *("subscriber_id", "digest_on", "edition_id", "message_id"),
-    *("state", "reason", "picks", "queued_at", "due_at"),
-)
+_OWN = ("subscriber_id", "digest_on", "edition_id", "message_id", "state", "reason", "picks")
+_INSTANTS = ("queued_at", "due_at")
 # what the rows of all digests begin with
 _SAME: dict[str, Any] = {
     "kind": MailKind.DIGEST.value,
@@ -104,11 +104,14 @@ def _write_piece(
     session: Session, rows: Sequence[dict[str, Any]]
 ) -> set[tuple[SubscriberId, date]]:
     if session.get_bind().dialect.name == POSTGRESQL:
-        lists = {name: [row[name] for row in rows] for name in _DIGEST}
-        found: Sequence[Any] = _all_at_once(session).rows(session, lists)
+        # one text: the elements of an array are quoted one by one, which takes far longer
+        listed = [{name: row[name] for name in _OWN} for row in rows]
+        now = {name: rows[0][name] for name in _INSTANTS}
+        text = json.dumps(listed, default=date.isoformat)
+        found: Sequence[Any] = _all_at_once(session).rows(session, {"rows": text} | now)
     elif len(rows) == PIECE:
-        numbered = enumerate(rows)
-        values = {f"{name}_{n}": row[name] for n, row in numbered for name in _DIGEST}
+        columns = (*_OWN, *_INSTANTS)
+        values = {f"{name}_{n}": row[name] for n, row in enumerate(rows) for name in columns}
         found = _piece_at_once(session).rows(session, values)
     else:
         made = sqlite.insert(_deliveries).on_conflict_do_nothing().returning(*_WRITTEN)
@@ -118,18 +121,21 @@ def _write_piece(
 
 @prepared
 def _all_at_once(_dialect: str) -> Executable:
-    columns = {name: _deliveries.c[name].type for name in _DIGEST}
-    lists = [bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()]
-    given = func.unnest(*lists).table_valued(*starmap(column, columns.items())).render_derived()
-    chosen = select(*(given.c[name] for name in _DIGEST), *map(literal, _SAME.values()))
+    kinds = {name: _deliveries.c[name].type for name in _OWN}
+    text = cast(bindparam("rows", type_=Text), postgresql.JSON)
+    given = func.json_to_recordset(text).table_valued(*starmap(column, kinds.items()))
+    given = given.render_derived(with_types=True)
+    instants = [bindparam(name, type_=_deliveries.c[name].type) for name in _INSTANTS]
+    chosen = select(*(given.c[name] for name in _OWN), *instants, *map(literal, _SAME.values()))
     made = postgresql.insert(_deliveries)
-    made = made.from_select([*_DIGEST, *_SAME], chosen, include_defaults=False)
+    made = made.from_select([*_OWN, *_INSTANTS, *_SAME], chosen, include_defaults=False)
     return made.on_conflict_do_nothing().returning(*_WRITTEN)
 
 
 @prepared
 def _piece_at_once(_dialect: str) -> Executable:
-    rows = [{name: bindparam(f"{name}_{n}") for name in _DIGEST} | _SAME for n in range(PIECE)]
+    own = (*_OWN, *_INSTANTS)
+    rows = [{name: bindparam(f"{name}_{n}") for name in own} | _SAME for n in range(PIECE)]
     return sqlite.insert(_deliveries).values(rows).on_conflict_do_nothing().returning(*_WRITTEN)
 
 

@@ -109,6 +109,27 @@ def test_many_outcomes_are_written_at_once_and_say_which_were_new(session):
     assert (late.email, late.reason, late.message_id) == ("bob@example.com", "late", "")
 
 
+def test_outcomes_by_the_hundred_come_back_as_they_were_written(session):
+    people = [a_person(session, f"p{n}@example.com") for n in range(outbox.PIECE + 20)]
+    hard = 'a "quoted" \\ word,\n{tab}\t, naïve 🦉 \\u0000 and \ufeff'
+    reason = Reason(where=Where.TITLE, interest=hard, words=(hard,), upvotes=3)
+    pick = Pick(paper_id=PaperId(7), score=0.1 + 0.2, relevance=1e-9, trend=1 / 3, reason=reason)
+    digest = Digest(digest_on=DAY, picks=(pick,) * 3)
+    outcomes = [
+        Outcome(subscriber_id=one.id, content=digest, edition_id=None, message_id=f"<{one.id}@x>")
+        for one in people
+    ]
+    assert outbox.write_outcomes(session, outcomes[3:5], NOON) == {
+        (o.subscriber_id, DAY) for o in outcomes[3:5]
+    }
+    new = outbox.write_outcomes(session, outcomes, NOON)
+    assert len(new) == len(outcomes) - 2
+    rows = ledger_read.list_deliveries(session, limit=0)
+    assert sorted(row.message_id for row in rows) == sorted(o.message_id for o in outcomes)
+    assert {row.queued_at for row in rows} == {row.due_at for row in rows} == {NOON}
+    assert {contents.content_from_json(row.picks, DAY) for row in rows} == {digest}
+
+
 def test_a_skip_is_replaced_and_nothing_else_ever(session):
     ada = a_person(session)
     digest = Outcome(subscriber_id=ada.id, content=a_digest(7), edition_id=None, message_id="<7@x>")
