@@ -12,7 +12,7 @@ from sqlalchemy.exc import DatabaseError
 from digest.errors import StoreError
 from digest.store.database import reading
 
-NEWEST = "0008"
+NEWEST = "0009"
 
 
 def is_usable(engine: Engine) -> bool:

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from digest.daemon import steps
@@ -11,6 +12,8 @@ from digest.logs import configure
 from digest.mail.verp import Verp
 from digest.services import subscribe
 from digest.services.roster import changed
+from digest.store import schema
+from digest.store.database import open_engine
 from tests import postgres
 from tests.commands import SECRETS, Desk
 from tests.mail.returned import a_complaint, a_dsn
@@ -86,11 +89,12 @@ def test_nothing_of_the_person_is_in_a_dump_of_postgresql(
     with Echo() as relay:
         life = begun(desk, relay, monkeypatch, postgres_url)
         live(life)
+        asked(postgres_url, "ANALYZE")
         before = what_postgresql_holds(postgres_url)
         assert all(said(before, (one,)) for one in EVERY)
         erase(life)
         life.run("prune", "--vacuum", *life.now())
-        assert said(what_postgresql_holds(postgres_url), (*EVERY, WISH)) == []
+        assert said(what_postgresql_holds(postgres_url)) == []
         look_at_everything(life)
         assert said("\n".join(life.said)) == []
         assert found(below(life.desk.folder), (*EVERY, WISH)) == []
@@ -98,9 +102,42 @@ def test_nothing_of_the_person_is_in_a_dump_of_postgresql(
 
 
 def what_postgresql_holds(url: str) -> str:
-    """All rows as pg_dump writes them."""
+    """All rows as pg_dump writes them, and what the planner remembers of them. That may hold an
+    interest, of nobody in particular.
+    """
     program = postgres._binaries() / "pg_dump"
-    return subprocess.run([program, url], check=True, capture_output=True, text=True).stdout
+    dump = subprocess.run([program, url], check=True, capture_output=True, text=True).stdout
+    return dump + repr(asked(url, "SELECT * FROM pg_stats WHERE schemaname = 'public'"))
+
+
+def asked(url: str, statement: str) -> list[tuple[object, ...]]:
+    """One statement, and what it gives."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        done = connection.execute(statement.encode())
+        return done.fetchall() if done.description else []
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_planner_forgets_the_addresses_that_an_older_version_let_it_remember(
+    postgres_server: str,
+) -> None:
+    url = postgres.create_database(postgres_server, "remembering")
+    engine = open_engine(url)
+    schema.upgrade(engine)
+    schema.downgrade(engine, "0008")
+    asked(url, f"INSERT INTO sign_ups (email, choices, consent, received_at) SELECT '{NEW}', "
+               "'null', '', now() FROM generate_series(1, 9)")  # fmt: skip
+    asked(url, "ANALYZE")
+    remembered = "SELECT * FROM pg_stats WHERE tablename = 'sign_ups'"
+    assert said(repr(asked(url, remembered)), (NEW,))
+    asked(url, "DELETE FROM sign_ups")
+    asked(url, "VACUUM (ANALYZE)")  # of an empty table it counts nothing
+    assert said(repr(asked(url, remembered)), (NEW,))
+    schema.upgrade(engine)
+    assert said(repr(asked(url, remembered)), (NEW,)) == []
+    engine.dispose()
+    postgres.drop_database(postgres_server, "remembering")
 
 
 def say_what_is_left(life: Life) -> None:
