@@ -135,6 +135,11 @@ def retry_delay(attempts: int, jitter: float, asked: timedelta | None = None) ->
     return max(own, min(asked * (1 + 0.25 * jitter), RETRY_MOST)) if asked else own
 
 
+def gives_up(queued_at: datetime, now: datetime, give_up_after: timedelta) -> bool:
+    """Whether a delivery that is refused for now is refused for good: all patience is over."""
+    return now - queued_at >= give_up_after
+
+
 def verdict(
     result: Result,
     *,
@@ -158,7 +163,7 @@ def verdict(
         case Failed():
             return Verdict(state=State.FAILED, reason=result.reply, doubtful=doubtful)
         case Deferred():
-            if now - queued_at >= give_up_after:
+            if gives_up(queued_at, now, give_up_after):
                 hours = give_up_after / timedelta(hours=1)
                 reason = f"gave up after {hours:g} h: {result.reply}"
                 return Verdict(state=State.FAILED, reason=reason, doubtful=doubtful)

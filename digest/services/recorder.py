@@ -152,17 +152,9 @@ class Recorder:
             self.news(session)
         done.states.update(states)
         for one in shared:
-            if one.id not in done.states:  # another transaction holds it: now wait for that
+            if one.id not in done.states:  # held elsewhere, or given up: now by itself
                 done.states[one.id] = self._record(sender, one)
-            elif done.states[one.id] is State.FAILED:
-                self._gave_up(one)
         return done
-
-    def _gave_up(self, one: Ended) -> None:
-        if final := _final(one.result):
-            with transaction(self.engine) as session:
-                ledger.hold_subscriber(session, one.id)
-                self.refused(session, one.id, final)
 
     def _record(self, sender: Sender, one: Ended) -> State | None:
         with transaction(self.engine) as session:

@@ -32,11 +32,13 @@ from sqlmodel import Session
 from digest.domain.deliveries import (
     GIVE_UP_AFTER,
     Cancelled,
+    Deferred,
     DeliveryId,
     MailKind,
     Result,
     Sent,
     State,
+    gives_up,
 )
 from digest.domain.subscribers import Status, address_hash
 from digest.store import address_changes, suppressions
@@ -175,7 +177,11 @@ class Turn:
 def advance(
     session: Session, sender: Sender, ended: Sequence[Ended], nexts: Sequence[DeliveryId]
 ) -> Turn:
-    """Record `ended` and begin `nexts`, as far as no other transaction holds their rows."""
+    """Record `ended` and begin `nexts`, as far as no other transaction holds their rows.
+
+    One that is given up is left, too: what follows from that belongs into one transaction with it,
+    and that takes `ledger.record`.
+    """
     ids = [one.id for one in ended] + list(nexts)
     found = _held(session).rows(session, {"ids": ids, "wall": sender.wall}) if ids else ()
     rows = {DeliveryId(row[0]): _Held._make(row) for row in found}
@@ -215,8 +221,8 @@ def _record(
         elif isinstance(one.result, Sent):
             sent.append((one.id, one.result.code or None, plain(one.result.reply)))
             done.states[one.id] = State.SENT
-        else:
-            done.states[one.id] = _settle(session, sender, one)
+        elif state := _settle(session, sender, one):
+            done.states[one.id] = state
     return sent
 
 
@@ -237,9 +243,12 @@ def _write(
         _begun(session).run(session, {"ids": begun, "now": now})
 
 
-def _settle(session: Session, sender: Sender, one: Ended) -> State:
+def _settle(session: Session, sender: Sender, one: Ended) -> State | None:
+    """None where it is to be given up."""
     row = session.execute(select(_deliveries).where(_deliveries.c.id == one.id)).mappings().one()
     allowed = sender.give_up_after
+    if isinstance(one.result, Deferred) and gives_up(row["queued_at"], sender.now, allowed):
+        return None
     return settle(session, row, one.result, sender.now, sender.jitter(), give_up_after=allowed)
 
 

@@ -95,6 +95,12 @@ class Place:
                 if one.name in there
             }
 
+    def refusals(self) -> list[tuple[str, ...]]:
+        """Of whom something came back, and what was done, whatever the day."""
+        query = "SELECT address_hash, kind, detail, acted FROM bounces ORDER BY 1, 2"
+        with self._alone() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
+
     @contextmanager
     def _alone(self) -> Iterator[Connection]:
         engine = open_engine(self.url)

@@ -76,6 +76,7 @@ class Sweep:
     certificate: Path
     before: list[Before] = field(default_factory=list)
     expected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refusals: list[tuple[str, ...]] = field(default_factory=list)
     figures: Figures = field(default_factory=Figures)
 
     def trace(self) -> None:
@@ -91,6 +92,7 @@ class Sweep:
                 self.before.append(Before(stock=stock, taken=taken, points=points))
             self._drain(place)
             self.expected = self._taken()
+            self.refusals = place.refusals()
             assert set(self.expected.values()) == {1}, self.expected
 
     def deaths(self, *, most: int = 3) -> list[Death]:
@@ -147,6 +149,8 @@ class Sweep:
         figures.duplicates += taken.total() - len(taken)
         said = f"{death}\n{self._said(place)}"
         assert taken == self.expected + Counter(doubt), said
+        refusals = place.refusals()
+        assert refusals == self.refusals, f"{refusals} {self.refusals} {said}"
         self._judge_ledger(place.ledger(), taken, said)
 
     def _judge_ledger(
