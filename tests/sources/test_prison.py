@@ -32,6 +32,7 @@ from digest.sources.http import HttpClient
 from digest.sources.prison import Bounds, Prison
 from digest.sources.reader import SourceSpec, read
 from digest.sources.records import ANSWER, from_plain, to_plain
+from tests.reliability import record
 from tests.sources.webserver import Reply, Web
 
 NOW = datetime(2026, 3, 12, 12, tzinfo=UTC)
@@ -67,6 +68,10 @@ def prison() -> Iterator[Prison]:
 
 def cells(made: Prison) -> list[int]:
     return [cell._process.pid for cell in made._idle]
+
+
+def survived(fault: str) -> None:
+    record("HTTP faults", fault, tried=1, ends="broken", other_sources_hurt=0)
 
 
 def an_item(text: bytes) -> bytes:
@@ -126,6 +131,7 @@ def test_body_that_takes_too_long_costs_one_error_and_a_new_cell() -> None:
             made.parsed(SourceKind.FEED, QUADRATIC, NOW)
         assert made.parsed(SourceKind.FEED, GOOD, NOW).listings
         assert before != cells(made)
+    survived("parser over its CPU")
 
 
 def test_body_that_takes_too_much_memory_costs_one_error() -> None:
@@ -133,6 +139,7 @@ def test_body_that_takes_too_much_memory_costs_one_error() -> None:
         with pytest.raises(SourceUnreadable, match=r"more than 64 MB of memory|was ended by SIG"):
             made.parsed(SourceKind.JSONL, b"[" + b"[]," * 3_000_000 + b"[]]", NOW)
         assert made.parsed(SourceKind.FEED, GOOD, NOW).listings
+    survived("parser over its memory")
 
 
 def test_cell_that_hangs_is_left_at_the_deadline() -> None:
@@ -142,6 +149,7 @@ def test_cell_that_hangs_is_left_at_the_deadline() -> None:
         with pytest.raises(SourceUnreadable, match=r"more than 0\.2 s: it is"):
             made.parsed(SourceKind.FEED, an_item(b"x" * 5_000_000), NOW)
         assert cells(made) == []
+    survived("parser over its deadline")
 
 
 def test_cell_that_was_killed_is_replaced(prison: Prison) -> None:
