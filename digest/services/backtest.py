@@ -26,7 +26,7 @@ from digest.errors import InvalidInput
 from digest.ranking.personal import PersonalRanker
 from digest.services.knowledge import Knowledge
 from digest.store import feedback, subscribers
-from digest.store.database import reading
+from digest.store.database import patient, reading
 from digest.store.papers import papers_by_id
 
 MOST_DAYS = 366
@@ -169,6 +169,7 @@ def _chosen(schedule: Schedule, days: int, now: datetime) -> list[tuple[date, da
 
 def _pool_at(session: Session, at: datetime, knowledge: Knowledge, terms: Terms) -> _Pool:
     """The edition as it stood at `at`, ranked as it is for composing."""
+    patient(session.connection())  # between two statements there is much to think
     edition = Edition(id=_NO_EDITION, cutoff_at=at, lookback_days=terms.lookback_days)
     ranker = knowledge.ranker(session, edition, threshold=terms.threshold, beyond=terms.beyond)
     return _Pool(at=at, ranker=ranker, size=len(ranker.papers))

@@ -5,6 +5,7 @@ from sqlmodel import Session
 from digest.domain.interests import LONGEST
 from digest.errors import InvalidInput
 from digest.ranking.suggest import PhraseBook, Related
+from digest.store.database import patient
 from digest.store.papers import latest_texts
 
 MOST_PAPERS = 10_000
@@ -23,4 +24,5 @@ def suggest(session: Session, phrase: str, limit: int = DEFAULT_LIMIT) -> Relate
 
 def phrase_book(session: Session) -> PhraseBook:
     """The latest papers, to be asked more than once: making it is the slow part."""
+    patient(session.connection())
     return PhraseBook(latest_texts(session, MOST_PAPERS))

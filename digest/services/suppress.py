@@ -20,7 +20,7 @@ from digest.services import subscribe as desk
 from digest.services.rowfiles import ImportSummary, csv_line, read_cells
 from digest.services.subscribe import Keys
 from digest.store import subscribers, suppressions
-from digest.store.database import reading, transaction
+from digest.store.database import patient, reading, transaction
 from digest.store.papers import chunks
 from digest.store.suppressions import Suppression
 
@@ -102,6 +102,7 @@ def export(engine: Engine) -> Iterator[str]:
     """All suppressions as lines of CSV, oldest first; import gives the same bytes again."""
     yield csv_line(COLUMNS)
     with reading(engine) as session:
+        patient(session.connection())  # who reads the lines may take their time
         for one in suppressions.all_of_them(session):
             at = one.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
             hidden = "" if one.email else one.address_hash

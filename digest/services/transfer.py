@@ -34,7 +34,7 @@ from digest.services.plans import first_instants
 from digest.services.rowfiles import Format, ImportSummary, Row, csv_line, read_rows
 from digest.services.subscribe import Keys, queue_mail
 from digest.store import outbox, subscribers, suppressions
-from digest.store.database import reading, transaction
+from digest.store.database import patient, reading, transaction
 from digest.store.papers import chunks
 from digest.store.subscribers import NewSubscriber
 
@@ -86,6 +86,7 @@ def import_subscribers(
 
 def export_subscribers(session: Session, file_format: Format) -> Iterator[str]:
     """All subscribers as lines of a file, in order of id, read in chunks."""
+    patient(session.connection())  # who reads the lines may take their time
     if file_format is Format.CSV:
         yield csv_line(records.COLUMNS)
     for one in subscribers.everyone(session):

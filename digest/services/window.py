@@ -33,7 +33,7 @@ from digest.services.compose import Policy
 from digest.services.knowledge import Knowledge
 from digest.services.shown import Shown, ShownPaper, page_of, shown
 from digest.store.archive import first_days
-from digest.store.database import reading
+from digest.store.database import patient, reading
 from digest.store.editions import SETTLING
 from digest.store.papers import latest_texts
 from digest.store.sources import last_change
@@ -228,6 +228,7 @@ class Window:
 
     def _write_book(self, now: datetime) -> None:
         with reading(self._engine) as session:
+            patient(session.connection())
             texts = latest_texts(session, BOOK_PAPERS)
             book = PhraseBook(texts, read_most=BOOK_READ)
         with self._relating:
