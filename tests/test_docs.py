@@ -107,7 +107,7 @@ def test_every_setting_in_a_document_exists(page: str) -> None:
 
 
 FILES = re.compile(r"\.(?:py|md|toml|zip|dump|sqlite3|db|csv|jsonl)$")
-OTHER_VARIABLES = {"DIGEST_CONFIG"}
+OTHER_VARIABLES = {"DIGEST_CONFIG", "DIGEST_FAULT", "DIGEST_FAULT_TRACE"}
 TESTS_OWN = re.compile(r"DIGEST_(?:TEST|BENCH|FAULTS)_")
 
 
