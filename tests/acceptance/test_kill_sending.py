@@ -27,8 +27,9 @@ from digest.store.ledger_read import list_deliveries
 from tests.commands import SECRETS
 from tests.moody import queued, states
 
-MAILS = 300
-KILLS = 10
+IS_SOAK = int(os.environ.get("DIGEST_FAULTS_DELIVERIES", "0")) >= 10_000
+KILLS = 20 if IS_SOAK else 5  # at random; `tests/faults/kills` has each place by its name
+MAILS = 30 * KILLS
 PROCESSES = 2
 CONNECTIONS = 3
 LEASE_S = 2
