@@ -1,7 +1,9 @@
 """Files that appear whole or not at all, readable by their owner alone."""
 
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,12 +14,36 @@ from digest.errors import UsageError
 @contextmanager
 def beside(file: Path, *, replace: bool) -> Iterator[Path]:
     """A new, empty file of mode 600 in the same folder, which takes the name at the end; nothing is
-    left of it after an error.
+    left of it after an error or SIGTERM.
 
     Raises UsageError where the file cannot be written, or is there and may not be replaced.
     """
     if not replace:
         _require_absent(file)
+    with _ended_in_order(), _taking(file, replace=replace) as passing:
+        yield passing
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends the block as an error does, unless the program does something else with it."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)  # as shells tell it
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def _taking(file: Path, *, replace: bool) -> Iterator[Path]:
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
         os.close(descriptor)
