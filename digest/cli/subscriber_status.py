@@ -89,20 +89,16 @@ def remove(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
 def erase(email: Email, dry_run: DryRun = False, now: Now = None) -> None:
     """Forget a subscriber; only a keyed hash stays, so that no import brings them back.
 
+    An address that only a suppression, a form that waits or a change of address holds is forgotten
+    alike.
+
     Example: digest subscribers erase ada@example.com
     """
-    from digest.services import subscribe
-    from digest.services.roster import changed
+    from digest.services.roster import erased
 
     app = open_app(now, dry_run=dry_run)
-    at = app.clock()
-    person = changed(
-        app.engine,
-        email,
-        lambda session, one: subscribe.erase(session, one.id, now=at, keys=app.keys),
-        dry_run=dry_run,
-    )
-    say(f"{'would erase' if dry_run else 'erased'} {person.email}")
+    gone = erased(app.engine, email, now=app.clock(), keys=app.keys, dry_run=dry_run)
+    say(f"{'would erase' if dry_run else 'erased'} {gone}")
 
 
 def _take(app: "App", email: str, dry_run: bool, step: _Step) -> None:

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from digest.domain.subscribers import Status, Subscriber, SubscriberId
+from digest.domain.subscribers import Status, Subscriber, SubscriberId, SuppressionReason
+from digest.errors import NotFound
+from digest.services import subscribe
 from digest.services.rowfiles import Format
 from digest.services.subscribe import Keys
 from digest.services.transfer import export_subscribers
-from digest.store import subscribers, suppressions
-from digest.store.database import reading, transaction
+from digest.store import address_changes, asked_mails, signups, subscribers, suppressions
+from digest.store.database import leave_no_trace, reading, transaction
 
 
 def listed(
@@ -76,6 +79,39 @@ def changed(
         if dry_run:
             session.rollback()
     return after or person
+
+
+def erased(engine: Engine, email: str, *, now: datetime, keys: Keys, dry_run: bool = False) -> str:
+    """Erase whoever has that address, subscriber or not, and give the address as it was kept.
+
+    A dry run does the same and takes it back. Raises NotFound where nobody and nothing has it.
+    """
+    with transaction(engine) as session:
+        person = subscribers.find_by_email(session, email, lock=True)
+        if person:
+            subscribe.erase(session, person.id, now=now, keys=keys)
+        elif not _erase_stranger(session, email, now=now, keys=keys):
+            raise NotFound(f"no subscriber has the address {email[:254]!r}, and nothing else here")
+        if dry_run:
+            session.rollback()
+    return person.email if person else email
+
+
+def _erase_stranger(session: Session, email: str, *, now: datetime, keys: Keys) -> bool:
+    """Forget an address that is no subscriber's, of which there are a suppression, a form that
+    waits or a change of address; a keyed hash stays of it, too. Whether there was anything.
+    """
+    digest = keys.hash_of(email)
+    leave_no_trace(session)
+    held = suppressions.by_hashes(session, [digest]).get(digest)
+    waited = signups.forget(session, email)
+    wanted = address_changes.forget_address(session, email)
+    if not (waited or wanted or (held and held.email)):
+        return False
+    asked_mails.forget(session, digest)
+    if not suppressions.add(session, digest, SuppressionReason.ERASED, now, email=None):
+        suppressions.forget_address(session, digest)
+    return True
 
 
 @contextmanager

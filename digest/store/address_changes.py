@@ -71,13 +71,14 @@ def withdraw(session: Session, subscriber_id: SubscriberId) -> bool:
     return session.scalars(gone.returning(_changes.c.subscriber_id)).first() is not None
 
 
-def forget_address(session: Session, email: str) -> None:
-    """Forget the changes to that address, whoever asked for them."""
+def forget_address(session: Session, email: str) -> bool:
+    """Forget the changes to that address, whoever asked for them; whether there were any."""
     # compared here: PostgreSQL's lower() knows no more than its locale
     key = address_key(email)
     rows = session.execute(select(_changes.c.subscriber_id, _changes.c.email))
     if theirs := sorted(row.subscriber_id for row in rows if address_key(row.email) == key):
         session.execute(delete(_changes).where(_changes.c.subscriber_id.in_(theirs)))
+    return bool(theirs)
 
 
 def forget_before(session: Session, instant: datetime) -> int:

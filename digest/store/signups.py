@@ -121,13 +121,16 @@ def hold_subscribers(session: Session, keys: Sequence[str]) -> set[str]:
     return set(session.scalars(_HOLD, {"keys": keys})) if keys else set()
 
 
-def forget(session: Session, email: str) -> None:
-    """Take out what waits for that address; waits for whoever is taking it in."""
+def forget(session: Session, email: str) -> bool:
+    """Take out what waits for that address, and say whether anything did; waits for whoever is
+    taking it in.
+    """
     # compared here: PostgreSQL's lower() knows no more than its locale
     key = address_key(email)
     rows = session.execute(select(_sign_ups.c.id, _sign_ups.c.email))
     if mine := [row.id for row in rows if address_key(row.email) == key]:
         remove(session, sorted(mine))
+    return bool(mine)
 
 
 def wishes_to_json(wishes: Wishes | None) -> str:

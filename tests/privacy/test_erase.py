@@ -1,7 +1,10 @@
 """Who is erased is gone from every byte: the store's files, and all that is made or said later."""
 
+import os
+import signal
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -17,12 +20,13 @@ from digest.store.database import open_engine
 from tests import postgres
 from tests.commands import SECRETS, Desk
 from tests.mail.returned import a_complaint, a_dsn
-from tests.privacy.life import EVERY, HOUR, NEW, OLD, WISH, Echo, Life, begun, life, live
+from tests.privacy.life import EVERY, HOUR, NEW, OLD, THIRD, WISH, Echo, Life, begun, life, live
 from tests.privacy.traces import below, forms, found, found_in
 from tests.reliability import record
 
 __all__ = ["life"]
 
+ROOT = Path(__file__).resolve().parents[2]
 DOORS = 14  # the lines of `live` by which an address or its quotation comes in
 
 # Where an address stands while somebody is subscribed; docs/privacy.md tells it table by table.
@@ -209,3 +213,60 @@ def erased(life: Life) -> None:
         lambda session, one: subscribe.erase(session, one.id, now=life.clock(), keys=life.app.keys),
         dry_run=False,
     )
+
+
+def test_page_erases_as_thoroughly_as_the_command(life: Life) -> None:
+    live(life)
+    life.click(life.home() + "/erase")
+    assert found(below(life.desk.folder / "store"), (*EVERY, WISH)) == []
+
+
+def test_whoever_never_confirmed_is_pruned_without_a_trace(life: Life) -> None:
+    life.run("subscribers", "add", NEW, "-i", WISH, *life.now())
+    life.deliver()
+    assert found(below(life.desk.folder / "store"), (NEW,))
+    life.later(40 * 24 * HOUR)
+    life.run("prune", *life.now())
+    assert life.desk.ok("subscribers", "list", "--json").json == []
+    assert found(below(life.desk.folder / "store"), (NEW, WISH)) == []
+
+
+def test_address_of_no_subscriber_is_erased_wherever_it_stands(life: Life) -> None:
+    store = life.desk.folder / "store"
+    life.run("suppressions", "add", OLD, "--reason", "complaint", *life.now())
+    life.click("/subscribe", {"email": NEW, "interests": WISH})
+    life.run("subscribers", "add", "ada@example.com", "--confirmed", *life.now())
+    life.click(life.home() + "/address", {"email": THIRD})
+    for one in EVERY:
+        assert found(below(store), (one,))
+        life.run("subscribers", "erase", one, "--dry-run", *life.now())
+        assert found(below(store), (one,))
+        life.run("subscribers", "erase", one.upper(), *life.now())
+        assert found(below(store), (one,)) == []
+        life.run("subscribers", "erase", one, *life.now(), code=1)
+    kept = life.desk.ok("suppressions", "list", "--json").json
+    assert sorted(row["reason"] for row in kept) == ["complaint", "erased", "erased"]
+    assert [row["email"] for row in kept] == [None] * 3
+    (left,) = life.desk.ok("subscribers", "list", "--json").json
+    assert left["email"] == "ada@example.com"
+
+
+@pytest.mark.slow
+def test_erase_that_is_killed_before_it_cleans_up_is_finished_by_the_next(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = life.desk.folder / "store"
+    life.run("subscribers", "add", NEW, "-i", WISH, "--confirmed", *life.now())
+    life.app.engine.dispose()  # so that no connection of ours cleans up as it is closed
+    words = [sys.executable, "-m", "digest", "subscribers", "erase", NEW]
+    killed = subprocess.run(
+        words,
+        cwd=life.desk.folder,
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "DIGEST_FAULT": "services.roster.erased.committed"},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert life.desk.ok("subscribers", "list", "--json").json == []
+    life.run("prune", *life.now())
+    assert found(below(store), (NEW, WISH)) == []
