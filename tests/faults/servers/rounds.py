@@ -112,18 +112,18 @@ class Story:
 def live_through(place: Village, server: Server, mended_tls: SSLContext | None) -> Story:
     """Rounds with the fault, then without it until nothing waits any more."""
     began = time.perf_counter()
-    for _ in range(FAULTY):
-        place.round()
+    place.round()
+    for _ in range(FAULTY - 1):
         place.wait()
+        place.round()
     during = Counter(row.state for email, row in place.ledger().items() if email != VICTIM)
     logins = server.book.logins
     server.fault, server.tls, mended = None, mended_tls, place.now
     for _ in range(MENDED):
         if not place.waits:
             break
+        place.wait()
         place.round()
-        if place.waits:
-            place.wait()
     return replace(
         _judged(place, server),
         during=during,
