@@ -258,6 +258,24 @@ def test_a_store_of_a_newer_version_is_not_called_the_newest(
     assert "install the newer version" in told.mend
 
 
+@pytest.mark.postgres
+def test_numbers_of_deliveries_that_come_to_their_end_are_told(
+    names: Names, postgres_url: str, tmp_path: Path
+) -> None:
+    engine = open_engine(postgres_url)
+    with transaction(engine) as session:
+        person = add(session, NewSubscriber(email="a@b.example", status=Status.ACTIVE), NOW)
+        row = (
+            "INSERT INTO deliveries (id, kind, subscriber_id, state, message_id, queued_at, due_at,"
+            " attempts, doubtful, token, reason, smtp_reply, picks)"
+            " VALUES (1700000000, 'confirm', :person, 'queued', '<x@papers.example>', :now, :now, 0, 0, 't', '', '', '[]')"
+        )
+        session.execute(text(row), {"person": person.id, "now": NOW})
+    told = _one(found(_on(engine, tmp_path), a_world(names), Area.STORE), "numbers")
+    engine.dispose()
+    assert (told.level, "79%" in told.text) == (Level.WARN, True)
+
+
 def test_a_store_that_is_locked_is_not_called_damaged(
     names: Names, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

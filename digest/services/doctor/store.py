@@ -30,6 +30,7 @@ from digest.store.version import newer
 # The oldest that still gets fixes is 15 (PostgreSQL's versioning policy: five years each).
 SERVER_LEAST = 150_000
 ZONES_SHOWN = 5
+NUMBERS_MOST = 0.75
 UNASKED, MEND_STORE = "the store cannot be asked", "mend the store first: --area store"
 
 
@@ -63,6 +64,9 @@ def _store(facts: StoreFacts) -> Iterator[Finding]:
     yield _schema(newer(engine))
     yield _writable(engine, facts)
     yield _sound(engine) if facts.path else _version(engine)
+    if (used := look.numbers_used(engine)) > NUMBERS_MOST:
+        text = f"{used:.0%} of the numbers that deliveries can have are used"
+        yield warn(Area.STORE, "numbers", text, "plan a pause for wider ones: docs/retention.md")
 
 
 def _failed(name: str, exc: StoreError, otherwise: str) -> Finding:
