@@ -18,10 +18,12 @@ def run_daemon(*, pages: bool) -> None:
     from digest.errors import ConfigError, WeightsError
     from digest.logs import configure
     from digest.services.memory import few_arenas
+    from digest.store.database import scrub
 
     few_arenas()
     app = open_app()
     configure(app.settings.log.level, app.settings.log.format)
+    scrub(app.engine)  # a crash may have come between an erase and this
     app.engine.dispose()  # a store that is not ours, or is not there, ends it here
     app.mailroom.check()
     try:
