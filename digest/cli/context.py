@@ -75,6 +75,14 @@ def exit_codes() -> Iterator[None]:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nothing to tell anybody
         sys.exit(Exit.DONE)
+    except UnicodeEncodeError:  # bytes that are no text reach us as halves of surrogate pairs
+        fail("what was given is not UTF-8: write it in UTF-8")
+        sys.exit(Exit.USAGE)
+    except OSError as exc:
+        if exc.filename is None:
+            raise
+        fail(f"{exc.filename}: {exc.strerror}")
+        sys.exit(Exit.FAILED)
     except Exception:  # rows that contradict one another are no defect of ours
         if not (damage := _damage()):
             raise

@@ -7,8 +7,8 @@ import re
 import secrets
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def find_config(given: Path | None) -> Path | None:
         else None
     )
     if named is not None:
-        if not named.is_file():
+        if not _is_there(named):
             raise ConfigError(f"config file {named} does not exist: run 'digest init' to write one")
         return named
     xdg = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
@@ -125,14 +125,23 @@ def with_secrets(loaded: Loaded, *, keep: bool = True) -> Loaded:
 def _require_files(loaded: Loaded) -> None:
     """Raise ConfigError for a file or folder that a setting names and that is not there."""
     settings = loaded.settings
-    if settings.smtp.ca_file and not loaded.path(settings.smtp.ca_file).is_file():
+    if settings.smtp.ca_file and not _is_there(loaded.path(settings.smtp.ca_file)):
         named, what = f"smtp.ca_file {settings.smtp.ca_file!r}", "file"
-    elif settings.templates.folder and not loaded.path(settings.templates.folder).is_dir():
+    elif settings.templates.folder and not _is_there(
+        loaded.path(settings.templates.folder), Path.is_dir
+    ):
         named, what = f"templates.folder {settings.templates.folder!r}", "folder"
     else:
         return
     where = f"{loaded.config_file}: " if loaded.config_file else ""
     raise ConfigError(f"{where}{named} is no {what}: create it, or unset the key")
+
+
+def _is_there(path: Path, kind: Callable[[Path], bool] = Path.is_file) -> bool:
+    """Whether there is such a file; there is none whose name is too long for one."""
+    with suppress(OSError):
+        return kind(path)
+    return False
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -145,7 +154,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _read_secrets(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not _is_there(path):
         return {}
     if path.stat().st_mode & stat.S_IROTH:
         raise ConfigError(f"secrets_file {path} can be read by everyone: run 'chmod 600 {path}'")
@@ -231,13 +240,14 @@ def _first_problem(exc: ValidationError, config_file: Path | None) -> str:
     """The first problem as one line: where, which key, what is wrong."""
     problem = exc.errors()[0]
     key = ".".join(str(part) for part in problem["loc"])
+    named = key if key.isprintable() else ascii(key)  # a quoted key may hold line ends
     where = f"{config_file}: " if config_file else ""
     if variable(key) in os.environ:
         where = f"environment: {variable(key)}: "
     elif whole := _whole_of(key):  # which of the two is wrong cannot be told: they were merged
         where = f"environment: {whole}{f', or {config_file}' if config_file else ''}: "
     if problem["type"] == "extra_forbidden":
-        return f"{where}{key} is no setting: see config.example.toml for those that are"
+        return f"{where}{named} is no setting: see config.example.toml for those that are"
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:] if not message.startswith("'") else message
     given = problem.get("input")
@@ -245,7 +255,7 @@ def _first_problem(exc: ValidationError, config_file: Path | None) -> str:
     if isinstance(given, str | int | float) and not _is_secret(key):
         shown = f" (given: {masked(given)!r})" if isinstance(given, str) else f" (given: {given!r})"
     more = f"; and {len(exc.errors()) - 1} more" if len(exc.errors()) > 1 else ""
-    return f"{where}{key}: {message}{shown}{more}"
+    return f"{where}{named}: {message}{shown}{more}"
 
 
 def _given_as(section: str) -> str:

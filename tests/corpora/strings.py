@@ -56,3 +56,8 @@ def is_plain(text: str) -> bool:
     comes out as it came in.
     """
     return text.isprintable() and not set(text) & set("<>&\\${}^_~") and len(text) < 200
+
+
+def sendable(text: str) -> str:
+    """What can be sent as UTF-8."""
+    return text.encode("utf-8", "replace").decode()

@@ -15,7 +15,7 @@ from tests.builders import NOON
 from tests.commands import SECRETS
 from tests.corpora import harm
 from tests.corpora.house import House
-from tests.corpora.strings import OWN, strings
+from tests.corpora.strings import OWN, sendable, strings
 from tests.moody import Moody, options, post_to, queued
 from tests.reliability import record
 from tests.web.building import Browser, a_desk
@@ -95,9 +95,7 @@ def by_a_relay(house: House, said: Sequence[str]) -> None:
         for n, no in enumerate(answers)
         for email in (no, f"a{n}@lab.example", f"b{n}@lab.example")
     ]
-    with Moody(
-        {email: answer.encode("utf-8", "replace").decode() for email, answer in answers.items()}
-    ) as relay:
+    with Moody({email: sendable(answer) for email, answer in answers.items()}) as relay:
         queued(house.engine, *emails)
         deliver(post_to(house.engine, relay, NOON), options())
         assert len(relay.received) >= len(said)
@@ -168,14 +166,14 @@ def by_settings(house: House, said: Sequence[str], monkeypatch: pytest.MonkeyPat
         _one_config(house, f'[[sources]]\nname = {_toml(one)}\nkind = "feed"\nurl = {_toml(one)}\n')
         _one_config(house, one)
         if "\0" not in one:
-            monkeypatch.setenv("DIGEST_SENDER__NAME", one.encode("utf-8", "replace").decode())
+            monkeypatch.setenv("DIGEST_SENDER__NAME", sendable(one))
             ended = house.cli.run("subscribers", "list")
             house.seen.look("terminal", harm.in_text(ended.out + ended.err), "environment")
             monkeypatch.delenv("DIGEST_SENDER__NAME")
 
 
 def _toml(text: str) -> str:
-    return json.dumps(text.encode("utf-8", "replace").decode())
+    return json.dumps(sendable(text))
 
 
 def _one_config(house: House, text: str) -> None:
@@ -257,7 +255,7 @@ def test_hostile_words_in_settings_stay_words(
 def test_more_hostile_words_in_settings_stay_words(
     house: House, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = strings(shared, every=8)
+    said = strings(shared, every=20)
     by_settings(house, said, monkeypatch)
     of_ours(house, said)
     told(house, "settings: TOML and environment", said)
