@@ -1,6 +1,7 @@
 """An erase whose process died before it cleaned up."""
 
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ def test_address_whose_erase_was_cut_short_is_in_no_file_once_the_daemon_runs(
         fault = place.settings | {"DIGEST_FAULT": point}
         erase = nursery.start(["subscribers", "erase", GONE], place.folder, fault)
         assert erase.wait() == KILLED
-        assert _times(place) > 0  # to look at the store with SQLite would clean it up
+        assert _times(place) > 0  # and the last who closes it would clean up
+        other = sqlite3.connect(place.folder / STORE)  # as another process has it open
+        other.execute("SELECT count(*) FROM subscribers").fetchone()
         quiet = {"DIGEST_WEB__PORT": "0", "DIGEST_SMTP__PORT": "1"}
         daemon = nursery.start(["run"], place.folder, place.settings | quiet)
         log = place.folder / "log"
@@ -31,6 +34,7 @@ def test_address_whose_erase_was_cut_short_is_in_no_file_once_the_daemon_runs(
         assert _times(place) == 0
         daemon.signal(signal.SIGTERM)
         assert daemon.wait() == 0
+        other.close()
 
 
 def _times(place: Place) -> int:
