@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import typer
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -151,6 +150,8 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], N
     if not sys.stderr.isatty():
         yield lambda _count: None
         return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
     done = TextColumn("{task.completed}")
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), done)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

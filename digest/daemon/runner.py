@@ -82,9 +82,9 @@ class Daemon:
         self._web = self._pages_if_wanted()
         figures = None if self._web else self._figures_if_wanted()
         servers: list[Web | Server] = [one for one in (self._web, figures) if one]
-        scheduler.start()
         for server in servers:
             server.start()
+        scheduler.start()  # last: the first jobs would keep visitors and systemd waiting
         settings = self._app.settings
         log.info("started", tick_s=settings.daemon.tick_s, sources=len(settings.sources))
         if missing:

@@ -6,8 +6,6 @@ import re
 from email.message import Message
 from functools import cached_property
 
-from flufl.bounce import all_failures
-
 from digest.domain.bounces import BounceKind
 from digest.mail.returns import notices, reports, requests
 from digest.mail.returns.addresses import addresses_in, of_field, unique
@@ -223,6 +221,8 @@ def _by_flufl(mail: _Mail) -> list[str]:
 
     They walk a whole mail dozens of times, so they get its head and a page of text only.
     """
+    from flufl.bounce import all_failures  # noqa: PLC0415  # a start need not wait for all of them
+
     flat = Message()
     for name in ("from", "subject", "return-path"):
         flat[name] = " ".join(mail.fields.get(name)[:300].split())
