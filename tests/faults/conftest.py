@@ -14,7 +14,7 @@ from tests.faults.hosts import Host, NoHosts, network
 from tests.faults.village import Village, village
 from tests.postgres import NoPostgres
 
-DELIVERIES = int(os.environ.get("DIGEST_FAULTS_DELIVERIES", "600"))
+DELIVERIES = int(os.environ.get("DIGEST_FAULTS_DELIVERIES", "400"))
 LEASE_S = float(os.environ.get("DIGEST_FAULTS_LEASE_S", "5"))
 ROLES = ("store", "relay", "worker1", "worker2", "worker3")
 
