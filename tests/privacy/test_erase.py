@@ -173,6 +173,7 @@ def look_at_everything(life: Life) -> None:
         life.run("deliveries", "show", mail["id"], "--json")
 
 
+@pytest.mark.slow
 def test_what_comes_back_late_leaves_no_trace_either(life: Life) -> None:
     live(life)
     mail = next(row for row in life.ledger() if row["kind"] == "digest" and row["state"] == "sent")
@@ -215,6 +216,7 @@ def erased(life: Life) -> None:
     )
 
 
+@pytest.mark.slow
 def test_page_erases_as_thoroughly_as_the_command(life: Life) -> None:
     live(life)
     life.click(life.home() + "/erase")

@@ -4,6 +4,7 @@ import importlib.metadata
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -68,12 +69,16 @@ def needed(project: str, extras: tuple[str, ...], target: Target) -> set[str]:
 def _requires(
     name: str, extras: tuple[str, ...], markers: Mapping[str, str]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for line in importlib.metadata.requires(name) or ():
-        wanted = Requirement(line)
+    for wanted in _wanted(name):
         if wanted.marker is None or any(
             wanted.marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras)
         ):
             yield canonicalize_name(wanted.name), tuple(sorted(wanted.extras))
+
+
+@cache
+def _wanted(name: str) -> tuple[Requirement, ...]:
+    return tuple(Requirement(line) for line in importlib.metadata.requires(name) or ())
 
 
 def hashes(path: Path) -> dict[str, tuple[str, list[str]]]:
