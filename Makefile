@@ -30,7 +30,7 @@ test-all: check $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## every check and eve
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not bench"
 
 SOAK := DIGEST_SIM_SEEDS=40 DIGEST_SIM_DAYS=366 DIGEST_FUZZ_SECONDS=600 DIGEST_KILLS=all DIGEST_TEST_INSTALL=all \
-  DIGEST_FAULTS_DELIVERIES=10000 DIGEST_FAULTS_LEASE_S=30 DIGEST_FAULTS_STORE=all
+  DIGEST_FAULTS_DELIVERIES=10000 DIGEST_FAULTS_LEASE_S=30 DIGEST_FAULTS_STORE=all DIGEST_FAULTS_STORE=all
 FIGURES := .reliability
 soak: $(VENV)/.all $(VENV)/.tools ## faults, kills, simulated years, hostile input, all of it and as root: hours; docs/reliability.md
 	rm -rf $(FIGURES)
