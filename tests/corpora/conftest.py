@@ -1,6 +1,8 @@
 """The service that hostile words go through."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,17 +11,25 @@ from digest.mail.sink import Sink
 from digest.store.database import open_engine
 from tests.commands import SECRETS, Desk
 from tests.corpora.house import House
-from tests.web.building import Clock, a_desk
+from tests.web.building import SITE, Clock, a_desk
 
 
 @pytest.fixture
-def house(desk: Desk, sink: Sink) -> Iterator[House]:
+def house(
+    bare_desk: Desk, sink: Sink, _sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[House]:
     """A service over one SQLite store, which the command line and the pages share."""
-    engine = open_engine(f"sqlite:///{desk.folder / 'digest.sqlite3'}")
+    variables = {"SENDER__ADDRESS": "digest@papers.example", "SITE__URL": SITE, "WEB__PORT": "0"}
+    for name, value in (SECRETS | {f"DIGEST_{k}": v for k, v in variables.items()}).items():
+        monkeypatch.setenv(name, value)
+    path = bare_desk.folder / "digest.sqlite3"
+    shutil.copy(_sqlite_template, path)
+    engine = open_engine(f"sqlite:///{path}")
     keys: dict[str, Any] = {
-        "secret_keys": (SECRETS["DIGEST_SECRET_KEYS"],), "pepper": SECRETS["DIGEST_PEPPER"]
-    }  # fmt: skip
-    made = House(desk, a_desk(engine, Clock(), desk.folder, **keys), sink)
+        "secret_keys": (SECRETS["DIGEST_SECRET_KEYS"],),
+        "pepper": SECRETS["DIGEST_PEPPER"],
+    }
+    made = House(bare_desk, a_desk(engine, Clock(), bare_desk.folder, **keys), sink)
     made.know_harmless()
     yield made
     assert not made.seen.harm, "\n".join(map(ascii, made.seen.harm[:20]))

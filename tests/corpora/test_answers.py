@@ -38,7 +38,7 @@ def through_lists(house: House) -> None:
         ("deliveries", "list", "--limit", "0"),
         ("suppressions", "list", "--limit", "0"),
         ("subscribers", "list", "--limit", "0"),
-        *(("deliveries", "show", str(number)) for number in range(1, 12)),
+        *(("deliveries", "show", str(number)) for number in (1, 2, 4)),
     )
 
 
@@ -74,7 +74,7 @@ def by_returned_mail(house: House, said: Sequence[str]) -> None:
 
 
 def test_hostile_words_in_returned_mail_stay_words(house: House) -> None:
-    by_returned_mail(house, OWN)
+    by_returned_mail(house, OWN[::3])
 
 
 @pytest.mark.slow
@@ -103,7 +103,7 @@ def by_a_relay(house: House, said: Sequence[str]) -> None:
 
 
 def test_hostile_words_of_a_relay_stay_words(house: House) -> None:
-    by_a_relay(house, OWN[::3])
+    by_a_relay(house, OWN[::9])
 
 
 @pytest.mark.slow
@@ -135,7 +135,7 @@ def by_a_provider(house: House, said: Sequence[str]) -> None:
 
 
 def test_hostile_words_of_a_provider_stay_words(house: House) -> None:
-    by_a_provider(house, OWN[::4])
+    by_a_provider(house, OWN[::12])
 
 
 @pytest.mark.slow
@@ -247,7 +247,7 @@ def _mail_of(room, house: House) -> bytes:
 def test_hostile_words_in_settings_stay_words(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_settings(house, OWN[::5], monkeypatch)
+    by_settings(house, OWN[::12], monkeypatch)
     of_ours(house, OWN[::5])
 
 

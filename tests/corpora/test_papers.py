@@ -57,10 +57,6 @@ def test_our_own_hostile_words_of_papers_stay_words(house: House) -> None:
     assert tried(house, OWN[::2], every=9) > len(OWN)
 
 
-def test_others_hostile_words_of_papers_stay_words(house: House, shared: Path) -> None:
-    tried(house, strings(shared, every=31)[len(OWN) :], every=19)
-
-
 @pytest.mark.slow
 def test_all_hostile_words_of_papers_stay_words(house: House, shared: Path) -> None:
     said = strings(shared)

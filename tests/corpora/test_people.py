@@ -109,7 +109,7 @@ def through_files(house: House) -> None:
 
 
 def test_hostile_words_in_forms_queries_and_paths_stay_words(house: House) -> None:
-    by_the_pages(house, OWN[::6])
+    by_the_pages(house, OWN[::12])
 
 
 @pytest.mark.slow
@@ -144,7 +144,7 @@ def in_headers(house: House, said: Sequence[str], capsys: pytest.CaptureFixture[
 def test_hostile_words_in_headers_stay_words(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    in_headers(house, OWN[::6], capsys)
+    in_headers(house, OWN[::9], capsys)
 
 
 @pytest.mark.slow
@@ -264,7 +264,7 @@ def test_arguments_that_no_store_or_disk_takes_are_one_line(
 
 
 def test_hostile_words_make_no_file_but_in_their_folder(tmp_path: Path, shared: Path) -> None:
-    said = strings(shared)
+    said = strings(shared, every=4)
     inside = tmp_path / "out"
     for one in said:
         for path in write_files(inside, one, {"txt": b"x"}):
