@@ -29,8 +29,8 @@ def interests_of(
     """The interests of these subscribers in their own order; who has none is left out."""
     found: dict[SubscriberId, list[Interest]] = defaultdict(list)
     rows = _of_owners(session).rows(session, {"owners": list(subscribers)})
-    for row in rows:
-        found[SubscriberId(row[0])].append(_interest(*row[1:]))
+    for owner, kind, text, weight, excluded in rows:
+        found[owner].append(_interest(kind, text, weight, excluded))
     return {owner: tuple(items) for owner, items in found.items()}
 
 

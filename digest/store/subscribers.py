@@ -52,6 +52,7 @@ READ = [
     )
 ]
 
+_STATUSES = {status.value: status for status in Status}
 # In the very words of the partial index ix_subscribers_due, or SQLite does not take it.
 _ACTIVE = words("status = 'active'")
 
@@ -300,7 +301,7 @@ def subscriber_of(row: Sequence[Any], interests: tuple[Interest, ...]) -> Subscr
     return Subscriber(
         id=SubscriberId(number),
         email=email,
-        status=Status(status),
+        status=_STATUSES[status],
         interests=interests,
         preferences=_preferences(*chosen),
         next_digest_at=next_digest_at,
