@@ -5,7 +5,9 @@ named point of the program, at each await. Nothing else runs meanwhile, so a see
 """
 
 import asyncio
+import contextlib
 import heapq
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -76,10 +78,8 @@ class World:
         """Have `work` done by an actor of its own, of that process, from then on."""
 
         def act() -> None:
-            try:
+            with contextlib.suppress(Dead):
                 work()
-            except Dead:
-                pass
 
         self._push(steady, greenlet(act, self._main), process)
 
@@ -91,7 +91,8 @@ class World:
             self.steady, self.process = max(self.steady, wake), process
             actor.switch()
             self.process = None
-        self.steady = max(self.steady, until)
+        if until < math.inf:
+            self.steady = max(self.steady, until)
 
     def pause(self, seconds: float) -> None:
         """The actor that calls goes on after so many seconds at the earliest."""

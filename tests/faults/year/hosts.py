@@ -12,10 +12,9 @@ from digest.app import App
 from digest.daemon import Daemon
 from digest.domain.tiers import Tier
 from digest.settings import Loaded, Settings
-from digest.store.database import open_engine
-from tests.faults.year.clock import Dead, Process, World
+from tests.faults.year.clock import Process, World
 from tests.faults.year.library import Http, Library, settings
-from tests.faults.year.store import watched
+from tests.faults.year.store import watched_engine
 
 
 @dataclass(eq=False)
@@ -67,7 +66,7 @@ class Host:
         self.busy = set()
         self.process = Process(f"{self.name}{self.starts}")
         self.app = House(self.loaded, self.world.clock)
-        self.app.raw_engine = watched(open_engine(self.loaded.store_url), self.world)
+        self.app.raw_engine = watched_engine(self.loaded.store_url)
         self.app.http = Http(self.world, self.library, self.process)  # type: ignore[assignment]
         self.daemon = Daemon(self.app, pages=False)
 
@@ -76,13 +75,11 @@ class Host:
         process = self.process
         if process.dead or job in self.busy or self.world.process is not process:
             return
-        busy, engine = self.busy, self.app.raw_engine
+        busy = self.busy
         busy.add(job)
         self.world.trace.tell(self.world, process.name, job)
         try:
             self.daemon.do(job)
-        except Dead:
-            engine.dispose()
         finally:
             busy.discard(job)
         self.world.trace.tell(self.world, process.name, job, "ends")

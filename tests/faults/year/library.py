@@ -143,7 +143,7 @@ def _spelled(rng: Random, title: str) -> str:
 
 def settings() -> tuple[SourceSettings, ...]:
     """The sources as an operator would configure them."""
-    common = {"every_minutes": 300}
+    common = {"every_minutes": 650}
     return (
         SourceSettings(name="daily", kind="huggingface", url=DAILY_HOST, **common),
         SourceSettings(name="mirror", kind="jsonl", url=LINES_HOST, **common),

@@ -228,7 +228,7 @@ def another_wish(rng: Random, wish: Wish, zone: str, at: datetime) -> Wish:
     instants, so that one look serves many; the others are where clocks jump.
     """
     common = shown(at.replace(hour=rng.choice(COMMON_UTC), minute=0), zone).hour
-    hour = common if rng.random() < 0.85 else rng.choice((0, 2, 23))
+    hour = common if rng.random() < 0.9 else rng.choice((0, 2, 23))
     often, weekday = rng.choice(OFTEN), rng.randrange(7)
     return replace(wish, zone=zone, hour=hour, often=often, weekday=weekday)
 

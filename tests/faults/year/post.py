@@ -19,6 +19,8 @@ from digest.domain.deliveries import Sent
 from digest.errors import InDoubtError, PermanentMailError, RelayError, TransientMailError
 from tests.faults.year.clock import Process, World
 
+HANG_S = 45.0
+
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>]+>)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -33,7 +35,7 @@ class Fate(StrEnum):
     CUT = "cut"  # lost before the final dot
     ANSWER_LOST = "answer lost"  # taken, and lost before the answer
     DOT_LOST = "dot lost"  # not taken, but the sender cannot know
-    HANGS = "hangs"  # taken, and no answer for ten minutes
+    HANGS = "hangs"  # taken, and no answer for longer than a lease
 
 
 Mood = Mapping[Fate, float]
@@ -168,7 +170,7 @@ class Connection:
         if fate is not Fate.DOT_LOST:
             one.taken = True
             post.arrived(one)
-        await self._passes(600.0 if fate is Fate.HANGS else 0.4)
+        await self._passes(HANG_S if fate is Fate.HANGS else 0.4)
         if fate is not Fate.TAKEN:
             self.is_open = False
             raise InDoubtError("no answer after the message was sent")
@@ -206,4 +208,4 @@ class Connection:
                 raise PermanentMailError(550, "5.1.1 no such user", status="5.1.1", stage="rcpt")
 
     async def _passes(self, most_s: float) -> None:
-        await asyncio.sleep(most_s if most_s > 100 else self._post.rng.random() * most_s)
+        await asyncio.sleep(most_s if most_s == HANG_S else self._post.rng.random() * most_s)

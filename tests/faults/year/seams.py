@@ -9,6 +9,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import sqlmodel
 import structlog
 from sqlalchemy import event
@@ -18,6 +19,7 @@ import digest.daemon.runner
 import digest.daemon.steps
 import digest.faultpoints
 import digest.parts
+import digest.ranking.statistics
 import digest.services.alone
 import digest.services.attempts
 import digest.services.claims
@@ -28,12 +30,15 @@ import digest.store.turns
 from digest.daemon.jobs import Job
 from digest.daemon.pruning import Pruning
 from digest.services.mailroom import Mailroom
+from digest.sources.formats import parsed
+from digest.sources.prison import Prison
 from digest.store.turns import Start
 from tests.faults.year.clock import World
 from tests.faults.year.hosts import Look, composing, keeping, taking_in
 from tests.faults.year.library import Library
 from tests.faults.year.loop import Loop
 from tests.faults.year.post import Post
+from tests.faults.year.store import watching
 
 Exchange = tuple[Any, str, Any]
 
@@ -141,6 +146,12 @@ def _exchanges(world: World, relay: Callable[[], Any]) -> list[Exchange]:
         (digest.faultpoints, "_act", world.step),
         # to learn the store anew at each look changes nothing but the time it takes
         (digest.daemon.steps, "RANKING_LASTS", timedelta(days=9_999)),
+        # what is read in a child process takes a while that no virtual clock counts
+        (Prison, "parsed", lambda _prison, *about, **named: parsed(*about, **named)),
+        (Prison, "warm", lambda _prison: None),
+        # a small world's statistics: tables for a million words take most of the time
+        (digest.ranking.statistics, "_SLOTS", 1 << 12),
+        (digest.ranking.statistics, "_SHIFT", np.uint64(52)),
         # templates do not change meanwhile, and every run looks at all of them first
         (Mailroom, "check", lambda _mailroom: None),
         (digest.daemon.runner, "log", log),
@@ -184,7 +195,8 @@ def on_virtual_clock(
     try:
         for thing, name, value in exchanges:
             setattr(thing, name, value)
-        yield
+        with watching(world):
+            yield
     finally:
         for thing, name, value in before:
             setattr(thing, name, value)

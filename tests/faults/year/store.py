@@ -1,5 +1,6 @@
 """The store of a simulated host: each transaction is a step of the world."""
 
+import atexit
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,24 +19,45 @@ from tests.faults.year.clock import World
 _MEMORY = Path("/dev/shm")
 
 
-def watched(engine: Engine, world: World) -> Engine:
-    """The engine, with a step of the world before each transaction and before each commit."""
+_worlds: list[World] = []
+
+
+@cache
+def watched_engine(url: str) -> Engine:
+    """The engine of that store, with a step of the world that lives at that time before each
+    transaction and each commit. All processes share it: what they would not share is its pool, and
+    statements are compiled but once.
+    """
+    engine = open_engine(url)
 
     def connected(_connection: Any) -> None:  # the begin event comes when it has begun
-        world.step("begin")
+        for world in _worlds:
+            world.step("begin")
 
     def begin(connection: Any) -> None:
         if not connection.get_execution_options().get("read_only", False):
-            world.writer = _is_open(connection.connection.dbapi_connection)
+            for world in _worlds:
+                world.writer = _is_open(connection.connection.dbapi_connection)
 
     def commit(_connection: Any) -> None:
-        if world.locked:
-            world.step("commit")
+        for world in _worlds:
+            if world.locked:
+                world.step("commit")
 
     event.listen(engine, "engine_connect", connected)
     event.listen(engine, "begin", begin)
     event.listen(engine, "commit", commit)
     return engine
+
+
+@contextmanager
+def watching(world: World) -> Iterator[None]:
+    """The engines make steps of this world within the block."""
+    _worlds.append(world)
+    try:
+        yield
+    finally:
+        _worlds.remove(world)
 
 
 def _is_open(connection: Any) -> Callable[[], bool]:
@@ -45,29 +67,31 @@ def _is_open(connection: Any) -> Callable[[], bool]:
     return lambda: connection.info.transaction_status != TransactionStatus.IDLE
 
 
-@contextmanager
-def folder() -> Iterator[Path]:
-    """A folder in memory, where there is one, that is gone afterwards."""
+@cache
+def folder() -> Path:
+    """This process's folder in memory, where there is such a thing; gone when it ends."""
     where = _MEMORY if _MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="year-", dir=where) as name:
-        yield Path(name)
+    made = tempfile.TemporaryDirectory(prefix="year-", dir=where)
+    atexit.register(made.cleanup)
+    return Path(made.name)
 
 
 @cache
 def _template() -> bytes:
     """A migrated, empty SQLite store."""
-    with folder() as here:
-        path = here / "template.sqlite"
-        engine = open_engine(f"sqlite:///{path}")
-        schema.upgrade(engine)
-        with engine.connect() as connection:
-            connection.exec_driver_sql("SELECT 1")
-        engine.dispose()
-        return path.read_bytes()
+    path = folder() / "template.sqlite"
+    engine = open_engine(f"sqlite:///{path}")
+    schema.upgrade(engine)
+    engine.dispose()
+    return path.read_bytes()
 
 
-def fresh_sqlite(here: Path) -> str:
-    """The URL of an empty store in that folder."""
-    path = here / "digest.sqlite"
+def fresh_sqlite() -> str:
+    """The URL of an empty store, in place of the one before."""
+    path = folder() / "digest.sqlite"
+    url = f"sqlite:///{path}"
+    watched_engine(url).dispose()
+    for old in folder().glob("digest.sqlite*"):
+        old.unlink()
     path.write_bytes(_template())
-    return f"sqlite:///{path}"
+    return url

@@ -26,7 +26,9 @@ def _lived(row: str, seeds: range, days: int, **named: object) -> list[Outcome]:
         in_doubt=sum(one.in_doubt for one in outcomes),
         again=sum(one.again for one in outcomes),
         violations=sum(len(one.violations) for one in outcomes),
-        cpu_s_per_year=round((time.process_time() - began) / sum(o.days for o in outcomes) * 366, 1),
+        cpu_s_per_year=round(
+            (time.process_time() - began) / sum(o.days for o in outcomes) * 366, 1
+        ),
     )
     for one in outcomes:
         assert not one.violations, one.told()

@@ -1,13 +1,12 @@
 """One run: a seed and a number of days in, what happened and what was wrong with it out."""
 
-import random
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 from digest.domain.deliveries import MailKind
-from digest.store.database import open_engine
 from tests.faults.year import books
 from tests.faults.year.clock import Process, World
 from tests.faults.year.hosts import Host, Look, loaded
@@ -16,7 +15,7 @@ from tests.faults.year.oracle import Oracle
 from tests.faults.year.people import ZONES, Desk, Person, a_person, another_wish, some_days_later
 from tests.faults.year.post import Post, Try
 from tests.faults.year.seams import on_virtual_clock
-from tests.faults.year.store import folder, fresh_sqlite, watched
+from tests.faults.year.store import folder, fresh_sqlite, watched_engine
 from tests.faults.year.violation import Violation
 from tests.faults.year.weather import DAY_S, HOUR_S, Weather
 from tests.faults.year.zones import day_of, due_at
@@ -25,7 +24,8 @@ LEAP_YEAR = datetime(2028, 1, 1, tzinfo=UTC)
 APIA = datetime(2011, 12, 17, tzinfo=UTC)
 CALM_DAYS = 3
 DRAIN_TICKS = 8
-PEOPLE = 22
+APART_S = 6 * HOUR_S
+PEOPLE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +54,7 @@ class Outcome:
 class Life:
     """Everything of one run."""
 
-    def __init__(self, seed: int, start: datetime, store_url: str, here: object) -> None:
-        from pathlib import Path
-
+    def __init__(self, seed: int, start: datetime, store_url: str) -> None:
         self.seed = seed
         self.rng = Random(f"life {seed}")
         self.world = World(seed, start)
@@ -65,12 +63,12 @@ class Life:
         self.looks: list[Look] = []
         self.people: list[Person] = []
         self.by_email: dict[str, Person] = {}
-        settings = loaded(Path(str(here)), store_url)
+        settings = loaded(folder(), store_url)
         self.hosts = tuple(
             Host(name, self.world, self.library, settings, self.looks) for name in "AB"
         )
         self.web = Process("web")
-        engine = watched(open_engine(store_url), self.world)
+        engine = watched_engine(store_url)
         self.engine = engine
         keys = self.hosts[0].app.keys
         self.desk = Desk(self.world, engine, keys, self.post.order)
@@ -102,7 +100,8 @@ class Life:
             self.weather.day(begins, moments)
             for _ in range(self.rng.choice((0, 1, 1, 2))):
                 self._happening(begins, moments)
-        self.world.at(begins + 3.2 * HOUR_S, self._prune)
+        if number % 4 == 0:
+            self.world.at(begins + 3.2 * HOUR_S, self._prune)
         self.world.run(begins + DAY_S)
 
     def drain(self, day: int) -> None:
@@ -127,7 +126,15 @@ class Life:
                 due = due_at(wish.zone, wish.hour, day) if wish.wants(day) else None
                 if due and begin <= due < begin + timedelta(days=1):
                     found.add((due - self.world.start).total_seconds())
-        return sorted(found)
+        return self._thinned(sorted(found))
+
+    def _thinned(self, moments: list[float]) -> list[float]:
+        """Most of those that are soon followed by another are left to that one."""
+        kept: list[float] = []
+        for at in reversed(moments):
+            if not kept or kept[-1] - at > APART_S or self.rng.random() < 0.1:
+                kept.append(at)
+        return kept[::-1]
 
     def _look(self, at: float) -> None:
         """A moment at which somebody is due: one daemon looks, or both at once, or none."""
@@ -226,9 +233,10 @@ class Life:
             self._as_web(at, lambda: person.diary or self.desk.confirm(person))
 
     def close(self) -> None:
-        for host in self.hosts:
-            host.app.raw_engine.dispose()
-        self.engine.dispose()
+        """Everybody who still waits for something unwinds."""
+        for process in (self.web, *(host.process for host in self.hosts)):
+            self.world.kill(process)
+        self.world.run(math.inf)
         self.books.close()
 
 
@@ -236,19 +244,16 @@ def simulate(
     seed: int, days: int, *, start: datetime = LEAP_YEAR, store_url: str = "", people: int = PEOPLE
 ) -> Outcome:
     """Live through so many days, and judge them."""
-    random_before = random.getstate()
-    with folder() as here:
-        life = Life(seed, start, store_url or fresh_sqlite(here), here)
+    life = Life(seed, start, store_url or fresh_sqlite())
+    with on_virtual_clock(life.world, seed, life.post, life.library, life.looks):
         try:
-            with on_virtual_clock(life.world, seed, life.post, life.library, life.looks):
-                life.begin(people)
-                for number in range(days):
-                    life.day(number)
-                life.drain(days)
+            life.begin(people)
+            for number in range(days):
+                life.day(number)
+            life.drain(days)
             return _judged(life, days)
         finally:
             life.close()
-            random.setstate(random_before)
 
 
 def _judged(life: Life, days: int) -> Outcome:
