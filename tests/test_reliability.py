@@ -34,7 +34,7 @@ def test_rows_of_several_processes_are_put_together(tmp_path: Path) -> None:
     )
     page = report(tmp_path, "", "Measured.")
     assert "|  | days | violations | worst s | zone |\n|---|---|---|---|---|\n" in page
-    assert "| a year | 732 | 0 | 1.5 | – |\n" in page
+    assert "| a year | 732 | 0 | 1.50 | – |\n" in page
     assert "| Apia \\| 2011 | 1,000 | – | – | Apia |\n" in page
     assert page.index("## Simulator") < page.index("## Kill sweep")
     assert page.count("Measured.") == 2

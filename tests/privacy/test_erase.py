@@ -26,8 +26,9 @@ from tests.reliability import record
 
 __all__ = ["life"]
 
+FORMS = sum(len(forms(one)) for one in (*EVERY, WISH))
 ROOT = Path(__file__).resolve().parents[2]
-DOORS = 14  # the lines of `live` by which an address or its quotation comes in
+DOORS = 16  # the lines of `live` by which an address or its quotation comes in
 
 # Where an address stands while somebody is subscribed; docs/privacy.md tells it table by table.
 HOLD_IT = {
@@ -102,7 +103,7 @@ def test_nothing_of_the_person_is_in_a_dump_of_postgresql(
         look_at_everything(life)
         assert said("\n".join(life.said)) == []
         assert found(below(life.desk.folder), (*EVERY, WISH)) == []
-    record("privacy", "erased, PostgreSQL", doors=DOORS, traces=0)
+    record("privacy", "erased, PostgreSQL", doors=DOORS, forms=FORMS, traces=0)
 
 
 def what_postgresql_holds(url: str) -> str:
@@ -189,6 +190,7 @@ def test_what_comes_back_late_leaves_no_trace_either(life: Life) -> None:
     life.run("send", *life.now())
     assert said("\n".join(life.said)) == []
     assert found(below(life.desk.folder), (*EVERY, WISH)) == []
+    record("privacy", "erased, then late bounces, reports, clicks", forms=FORMS, traces=0)
 
 
 @pytest.mark.parametrize("says", ["250 2.0.0", "451 4.7.1", "550 5.1.1"])
@@ -204,6 +206,7 @@ def test_message_in_the_air_at_that_moment_leaves_no_trace(
     assert said(told.out + told.err, (NEW,)) == []
     assert "delivered" in told.err
     assert found(below(life.desk.folder), (NEW, WISH)) == []
+    record("privacy", "erased while a message is in the air", forms=FORMS, traces=0)
 
 
 def erased(life: Life) -> None:
@@ -221,6 +224,7 @@ def test_page_erases_as_thoroughly_as_the_command(life: Life) -> None:
     live(life)
     life.click(life.home() + "/erase")
     assert found(below(life.desk.folder / "store"), (*EVERY, WISH)) == []
+    record("privacy", "erased by the page", forms=FORMS, traces=0)
 
 
 def test_whoever_never_confirmed_is_pruned_without_a_trace(life: Life) -> None:
@@ -231,6 +235,7 @@ def test_whoever_never_confirmed_is_pruned_without_a_trace(life: Life) -> None:
     life.run("prune", *life.now())
     assert life.desk.ok("subscribers", "list", "--json").json == []
     assert found(below(life.desk.folder / "store"), (NEW, WISH)) == []
+    record("privacy", "never confirmed, pruned", forms=FORMS, traces=0)
 
 
 def test_address_of_no_subscriber_is_erased_wherever_it_stands(life: Life) -> None:
@@ -251,6 +256,7 @@ def test_address_of_no_subscriber_is_erased_wherever_it_stands(life: Life) -> No
     assert [row["email"] for row in kept] == [None] * 3
     (left,) = life.desk.ok("subscribers", "list", "--json").json
     assert left["email"] == "ada@example.com"
+    record("privacy", "erased, no subscriber", forms=FORMS, traces=0)
 
 
 @pytest.mark.slow
@@ -272,3 +278,4 @@ def test_erase_that_is_killed_before_it_cleans_up_is_finished_by_the_next(
     assert life.desk.ok("subscribers", "list", "--json").json == []
     life.run("prune", *life.now())
     assert found(below(store), (NEW, WISH)) == []
+    record("privacy", "erased, killed before the cleaning", forms=FORMS, traces=0)
