@@ -268,7 +268,8 @@ def test_numbers_of_deliveries_that_come_to_their_end_are_told(
         row = (
             "INSERT INTO deliveries (id, kind, subscriber_id, state, message_id, queued_at, due_at,"
             " attempts, doubtful, token, reason, smtp_reply, picks)"
-            " VALUES (1700000000, 'confirm', :person, 'queued', '<x@papers.example>', :now, :now, 0, 0, 't', '', '', '[]')"
+            " VALUES (1700000000, 'confirm', :person, 'queued', '<x@papers.example>', :now, :now,"
+            " 0, 0, 't', '', '', '[]')"
         )
         session.execute(text(row), {"person": person.id, "now": NOW})
     told = _one(found(_on(engine, tmp_path), a_world(names), Area.STORE), "numbers")

@@ -1,8 +1,8 @@
 """Files that appear whole or not at all, readable by their owner alone."""
 
 import os
+import secrets
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -44,19 +44,16 @@ def _ended_in_order() -> Iterator[None]:
 
 @contextmanager
 def _taking(file: Path, *, replace: bool) -> Iterator[Path]:
+    passing = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        os.close(descriptor)
-    except OSError as exc:
-        raise UsageError(f"{file} cannot be written: {exc.strerror}") from exc
-    passing = Path(name)
-    try:
+        os.close(os.open(passing, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield passing
         _settle(passing, file, replace=replace)
     except OSError as exc:
         raise UsageError(f"{file} cannot be written: {exc.strerror or exc}") from exc
     finally:
-        passing.unlink(missing_ok=True)
+        with suppress(OSError):
+            passing.unlink()
 
 
 def _settle(passing: Path, file: Path, *, replace: bool) -> None:

@@ -11,7 +11,7 @@ from tests.faults.store.shop import TODAY, Shop, one_line
 from tests.reliability import record
 
 PAGE = 4096
-FILES = 40 if ALL else 6
+FILES = 40 if ALL else 4
 COMMANDS = (
     ("deliveries", "list"),
     ("subscribers", "list"),
@@ -53,6 +53,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(content: bytes, sh
     refused(shop, "no SQLite database", "store.url", "restore a backup")
 
 
+@pytest.mark.slow
 def test_a_store_with_a_damaged_header_is_refused_and_left_alone(shop: Shop) -> None:
     shop.begin("sent")
     content = shop.path.read_bytes()

@@ -78,6 +78,7 @@ def test_commands_wait_and_then_say_who_is_in_the_way(shop: Shop) -> None:
     record("store faults", "locked", tried=len(WRITERS) + len(READERS), half_written=0)
 
 
+@pytest.mark.slow
 def test_nobody_reads_beside_one_who_has_the_file_to_himself_and_all_are_told(shop: Shop) -> None:
     shop.begin("composed")
     with exclusive(shop):

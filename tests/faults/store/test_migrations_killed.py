@@ -15,7 +15,7 @@ from digest.store.database import open_engine
 from tests.faults.store.conftest import ALL
 from tests.reliability import record
 
-STRIDE = 1 if ALL else 67  # statements between two deaths
+STRIDE = 1 if ALL else 97  # statements between two deaths
 COMMITTED = "store.schema.migrating.committed"
 FIRST = "0001"
 Look = dict[str, object]

@@ -24,7 +24,7 @@ from tests.reliability import record
 from tests.web.building import Browser, Clock, a_desk
 
 FORM = {"email": "new@lab.example", "interests": "continual learning", "hour": "7"}
-PLACES = 999 if ALL else 4  # of each step
+PLACES = 999 if ALL else 3  # of each step
 STEPS = [step for step in DAY if step.before != "bare"]
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]

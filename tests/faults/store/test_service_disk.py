@@ -11,6 +11,9 @@ from sqlalchemy import func, select
 
 from digest.app import App, present
 from digest.daemon import Daemon
+from digest.errors import StoreError
+from digest.services.signup import take_in
+from digest.services.subscribe import Keys
 from digest.settings import load
 from digest.store.database import open_engine, reading
 from digest.store.tables import table
@@ -46,6 +49,29 @@ def test_a_form_gets_503_while_there_is_no_room_and_is_taken_when_there_is(
         waiting = select(func.count()).select_from(table(SignUpRow))
         assert session.execute(waiting).scalar_one() == 1
     engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_sign_up_that_was_taken_waits_until_there_is_room_to_act_upon_it(
+    shop_on_disk: Shop, disk: Disk
+) -> None:
+    shop_on_disk.begin("sent")
+    url = open_engine(f"sqlite:///{shop_on_disk.path}")
+    desk = a_desk(url, Clock(), shop_on_disk.desk.folder)
+    assert Browser(desk, home, account).post("/subscribe", FORM).status_code < 400
+    before = shop_on_disk.counts()
+    keys = Keys(pepper="p" * 32, secret="s" * 32, domain="papers.example")
+    disk.fill()
+    with pytest.raises(StoreError, match="disk is full"):
+        take_in(desk.engine, keys, present())
+    disk.empty()
+    assert shop_on_disk.counts() == before
+    assert take_in(desk.engine, keys, present()).taken == 1
+    after = shop_on_disk.counts()
+    assert after["subscribers"] == before["subscribers"] + 1
+    assert after["deliveries"] == before["deliveries"] + 1  # the mail that asks for confirmation
+    assert after["sign_ups"] == 0
+    desk.engine.dispose()
 
 
 @pytest.mark.slow
