@@ -80,6 +80,7 @@ def test_person_who_came_by_every_door_is_in_no_byte_of_the_store(life: Life) ->
         "privacy",
         "erased, SQLite",
         doors=DOORS,
+        forms=FORMS,
         traces_before=len(before),
         files=len(made),
         traces=0,
