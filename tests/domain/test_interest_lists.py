@@ -1,5 +1,7 @@
 """Interests as people type them into one field."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,3 +53,11 @@ def test_any_text_is_read_or_refused_in_one_line(typed):
     else:
         assert all(interest(written(one)) == one for one in found)
         assert all(isinstance(one.kind, InterestKind) for one in found)
+
+
+def test_thousands_of_quotes_that_never_end_are_read_in_bounded_time() -> None:
+    started = time.process_time()
+    with pytest.raises(InvalidInput):
+        parse_interests('"\\' * 24_000)
+
+    assert time.process_time() - started < 5  # a quadratic rule takes ten

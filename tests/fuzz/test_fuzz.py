@@ -76,3 +76,17 @@ def test_mutations_of_what_a_door_usually_gets_are_harmless(name: str) -> None:
         target.check(mutated(seed, target.words, random.Random(number)))
 
     check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DOORS)
+def test_a_word_said_again_and_again_takes_time_in_proportion(name: str) -> None:
+    """What grows with the square is told by repetition, which chance seldom makes."""
+    target = TARGETS[name]
+    seed = target.all_seeds()[0][:500]
+    for word in (*target.words[:20], '"\\', "<", "(", "[", "{", "\n", "a@", "<!--", "\\"):
+        data = (word * (10_000 // len(word) + 1)).encode()[:9_500]
+        for one in (data, seed + data):
+            started = time.process_time()
+            target.check(one)
+            assert time.process_time() - started < 1, word
