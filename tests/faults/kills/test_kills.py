@@ -86,4 +86,10 @@ def test_daemon_killed_at_any_point_serves_its_visitor_once_it_is_back(life: Lif
         if ALL or death.point in FORMS:
             life.die(death)
     assert life.figures.kills > 0
-    record("kill sweep", f"daemon and pages, {store_of(life.stock)}", **life.figures.counts())
+    figures = life.figures
+    record(
+        "kill sweep",
+        f"daemon and pages, {store_of(life.stock)}",
+        **figures.counts(),
+        no_longer_wanted=figures.in_doubt - figures.duplicates,
+    )
