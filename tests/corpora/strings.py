@@ -1,7 +1,11 @@
 """Hostile strings: those of others' collections where they lie, and our own everywhere."""
 
 import json
+import os
 from pathlib import Path
+
+# make soak leaves none out; read once: tests take the project's variables out of the environment
+IS_SOAK = int(os.environ.get("DIGEST_FUZZ_SECONDS", "0")) >= 60
 
 OWN = (
     "<script>alert(1)</script>",
@@ -41,8 +45,9 @@ OWN = (
 
 def strings(shared: Path | None, every: int = 1) -> list[str]:
     """Our own, and each `every`-th of the Big List of Naughty Strings and of DOMPurify's payloads,
-    counted by a fixed rule.
+    counted by a fixed rule; all of them in `make soak`.
     """
+    every = 1 if IS_SOAK else every
     if shared is None:
         return list(OWN)
     folder = shared / "hostile"

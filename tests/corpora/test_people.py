@@ -116,7 +116,7 @@ def test_hostile_words_in_forms_queries_and_paths_stay_words(house: House) -> No
 def test_more_hostile_words_in_forms_queries_and_paths_stay_words(
     house: House, shared: Path
 ) -> None:
-    said = strings(shared, every=8)
+    said = strings(shared, every=20)
     by_the_pages(house, said)
     told(house, "visitors: forms, queries, paths", said)
 
