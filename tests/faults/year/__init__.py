@@ -1,4 +1,4 @@
-"""A simulated year: the product's own daemons on a virtual clock, in one process, under every fault.
+"""A simulated year: the product's own daemons on a virtual clock, in one process, under faults.
 
     python -m tests.faults.year SEED [DAYS] [START]
 

@@ -1,4 +1,4 @@
-"""Replay one run: python -m tests.faults.year SEED [DAYS] [START]"""
+"""Replay one run: python -m tests.faults.year SEED [DAYS] [START [LINES]]"""
 
 import sys
 import time
@@ -14,13 +14,14 @@ def main(arguments: list[str]) -> int:
         start = datetime.fromisoformat(arguments[2]).replace(tzinfo=UTC)
     began = time.process_time()
     outcome = simulate(seed, days, start=start)
-    print(*outcome.tail[-int(arguments[3]) :] if len(arguments) > 3 else (), sep="\n")
-    print(
+    lines = outcome.tail[-int(arguments[3]) :] if len(arguments) > 3 else []
+    lines.append(
         f"seed {seed}, {days} days: {outcome.digests} digests in {outcome.mails} mails, "
         f"{outcome.again} again, {outcome.in_doubt} in doubt, {outcome.deaths} deaths, "
         f"{outcome.steps} lines, {time.process_time() - began:.1f} CPU-s, {outcome.trace[:16]}"
     )
-    print(outcome.told() if outcome.violations else "no promise was broken")
+    lines.append(outcome.told() if outcome.violations else "no promise was broken")
+    sys.stdout.write("\n".join(lines) + "\n")
     return 1 if outcome.violations else 0
 
 

@@ -1,4 +1,4 @@
-"""The ledger's sums, by SQL of our own: what was queued is somewhere, and what is sent was taken."""
+"""The ledger's sums, by SQL of our own: what was queued is somewhere, what is sent was taken."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +42,15 @@ class Books:
             return None
         at = datetime.fromisoformat(found) if isinstance(found, str) else found
         return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+    def waiting(self) -> list[str]:
+        """Whose digests are not settled."""
+        query = (
+            "SELECT DISTINCT email FROM subscribers s JOIN deliveries d ON d.subscriber_id = s.id"
+            f" WHERE d.kind = 'digest' AND d.state IN {_OPEN} ORDER BY email"
+        )
+        with self._engine.connect() as connection:
+            return list(connection.execute(text(query)).scalars())
 
     def rows(self) -> list[Row]:
         query = "SELECT kind, state, message_id, doubtful FROM deliveries ORDER BY id"

@@ -33,10 +33,8 @@ def wishes_during(person: Person, look: Look) -> list[Wish]:
     for entry in person.diary:
         if entry.begun > look.done:
             break
-        if entry.done < look.begun:
-            found = [entry.wish]
-        else:
-            found = [*(found or [Wish()]), entry.wish]
+        before = [] if entry.done < look.begun else found or [Wish()]
+        found = [*before, entry.wish]
     return found
 
 
@@ -70,14 +68,14 @@ class _Walk:
         self._perhaps: dict[date, bool] = {}  # whether there was certainly something to send
         self._ahead: date | None = None
         self._unseen_s = -1.0  # what came before this second may be in a digest that nobody saw
-        self._awake: set[Entry] = set()
+        self._awake: dict[Entry, datetime] = {}
 
     def see(self, look: Look) -> Iterator[Expectation]:
         wishes = wishes_during(self._person, look)
         certain = look.whole and len(wishes) == 1 and look.done - look.begun < PROMPT_S
         for wish in wishes:
             active = self._active(wish, look)
-            if active is not False and (day := self._due(wish, look.shown)):
+            if active is not False and (day := self._due(wish, look)):
                 if certain and active:
                     yield from self._settle(day, look)
                 elif day not in self._settled:
@@ -92,19 +90,27 @@ class _Walk:
         """None where nobody can tell whether the step before had ended the pause."""
         if wish.active or wish.paused_until is None:
             return wish.active
-        entry = next(e for e in reversed(self._person.diary) if e.wish is wish)
+        entry = self._entry(wish)
         if entry in self._awake:
             return True
         if wish.is_active(look.intake_at) and look.whole:
-            self._awake.add(entry)
+            self._awake[entry] = look.intake_at
             return True
         return None if wish.is_active(max(look.intake_at, look.shown)) else False
 
-    def _due(self, wish: Wish, shown: datetime) -> date | None:
+    def _entry(self, wish: Wish) -> Entry:
+        return next(entry for entry in reversed(self._person.diary) if entry.wish is wish)
+
+    def _due(self, wish: Wish, look: Look) -> date | None:
         """The date for which a digest is due at that instant."""
-        day = day_of(shown, wish.zone)
+        day = day_of(look.shown, wish.zone)
         due = due_at(wish.zone, wish.hour, day) if wish.wants(day) else None
-        return day if due and due <= shown else None
+        if due is None or due > look.shown:
+            return None
+        entry = self._entry(wish)
+        since = self._awake.get(entry, entry.shown)
+        # a clock that was set back since comes to that date, or to that hour, before they were due
+        return None if look.shown < since else day
 
     def _settle(self, day: date, look: Look) -> Iterator[Expectation]:
         if day in self._settled:

@@ -60,7 +60,7 @@ def _read(name: str, tries: list[Try], seen: dict[int, list[Look]]) -> Letter:
     return Letter(
         email=first.recipient,
         message_id=name,
-        day=datetime.strptime(named[1].decode(), "%d %B %Y").date(),
+        day=datetime.strptime(f"{named[1].decode()} +0000", "%d %B %Y %z").date(),
         dated=at,
         works=tuple(entries),
         tries=tuple(tries),

@@ -90,10 +90,16 @@ class Loop(asyncio.AbstractEventLoop):
         answer = self.create_future()
 
         def act() -> None:
+            if answer.cancelled():
+                return
             try:
-                answer.set_result(work(*args))
+                found = work(*args)
             except Exception as exc:
-                answer.set_exception(exc)
+                if not answer.cancelled():
+                    answer.set_exception(exc)
+            else:
+                if not answer.cancelled():
+                    answer.set_result(found)
 
         self.call_soon(act)
         return answer

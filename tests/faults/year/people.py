@@ -36,6 +36,11 @@ ZONES = (
     "Asia/Kathmandu", "Europe/Berlin", "America/New_York", "UTC",
 )  # fmt: skip
 COMMON_UTC = (1, 13)
+# hours that clocks leave out or show twice
+JUMPS = {
+    "America/Havana": (0,), "America/Santiago": (0, 23), "Africa/Cairo": (0, 23),
+    "America/New_York": (1, 2), "Europe/Berlin": (2,), "Australia/Lord_Howe": (1, 2),
+}  # fmt: skip
 OFTEN = ("daily", "daily", "daily", "weekdays", "weekly")
 
 
@@ -228,7 +233,7 @@ def another_wish(rng: Random, wish: Wish, zone: str, at: datetime) -> Wish:
     instants, so that one look serves many; the others are where clocks jump.
     """
     common = shown(at.replace(hour=rng.choice(COMMON_UTC), minute=0), zone).hour
-    hour = common if rng.random() < 0.9 else rng.choice((0, 2, 23))
+    hour = common if rng.random() < 0.85 else rng.choice(JUMPS.get(zone, (2, 23)))
     often, weekday = rng.choice(OFTEN), rng.randrange(7)
     return replace(wish, zone=zone, hour=hour, often=often, weekday=weekday)
 

@@ -112,8 +112,7 @@ class Relay:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_exc: object) -> None:
-        self._process.check()
+    async def __aexit__(self, *_exc: object) -> None: ...
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator["Connection"]:

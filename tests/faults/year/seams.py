@@ -94,7 +94,7 @@ class _Log:
 
 
 def _jobs(world: World, library: Library, looks: list[Look]) -> tuple[Job, ...]:
-    """The daemon's own jobs, their steps watched; and a memory of pruning that is this run's own."""
+    """The daemon's own jobs, their steps watched, and pruning with a memory of its own."""
     steps = {
         "intake": lambda real: taking_in(real, world),
         "compose": lambda real: composing(real, world, looks),

@@ -37,12 +37,13 @@ def _lived(row: str, seeds: range, days: int, **named: object) -> list[Outcome]:
 
 
 def test_weeks_of_two_daemons_under_every_fault_break_no_promise() -> None:
-    _lived("quick: weeks", range(1, 2), 10)
+    _lived("quick: weeks", range(1, 2), 7)
 
 
 def test_same_seed_tells_the_same_story() -> None:
-    assert simulate(3, 3).trace == simulate(3, 3).trace
-    assert simulate(3, 3).trace != simulate(4, 3).trace
+    first, again, other = simulate(3, 1), simulate(3, 1), simulate(4, 1)
+    assert first.trace == again.trace
+    assert first.trace != other.trace
 
 
 @pytest.mark.slow

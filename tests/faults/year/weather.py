@@ -103,10 +103,10 @@ class Weather:
         rng = self.rng
         from_s = begins + rng.random() * DAY_S
         wrong = timedelta(hours=-rng.choice((0.5, 1, 3, 7, 26)) * rng.random())
-        self._at(from_s, lambda: self._set_wrong(wrong))
-        self._at(from_s + rng.random() * 40 * HOUR_S, lambda: self._set_wrong(timedelta(0)))
+        self._at(from_s, lambda: self.set_wrong(wrong))
+        self._at(from_s + rng.random() * 40 * HOUR_S, lambda: self.set_wrong(timedelta(0)))
 
-    def _set_wrong(self, wrong: timedelta) -> None:
+    def set_wrong(self, wrong: timedelta) -> None:
         self.world.trace.tell(self.world, "clock", wrong)
         self.world.wrong = wrong
         self.world.clock_set.append(self.world.steady)

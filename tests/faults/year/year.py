@@ -98,7 +98,7 @@ class Life:
             self._look(at)
         if not calm:
             self.weather.day(begins, moments)
-            for _ in range(self.rng.choice((0, 1, 1, 2))):
+            for _ in range(self.rng.choice((1, 1, 2, 3))):
                 self._happening(begins, moments)
         if number % 4 == 0:
             self.world.at(begins + 3.2 * HOUR_S, self._prune)
@@ -112,7 +112,7 @@ class Life:
             self.day(number, calm=True)
         at = self.world.steady
         for tick in range(DRAIN_TICKS):
-            self._tick(self.hosts[tick % 2], at + tick * 4.1 * HOUR_S)
+            self.tick(self.hosts[tick % 2], at + tick * 4.1 * HOUR_S)
         self.world.run(at + DRAIN_TICKS * 4.1 * HOUR_S + HOUR_S)
 
     def _moments(self, begins: float) -> list[float]:
@@ -143,13 +143,13 @@ class Life:
             return
         at += rng.choice((0.0, 2.0, 20.0, 20.0, 300.0)) * rng.random()
         first, second = rng.sample(self.hosts, 2)
-        self._tick(first, at)
+        self.tick(first, at)
         if rng.random() < 0.3:
-            self._tick(second, at + rng.random() * 3)
+            self.tick(second, at + rng.random() * 3)
         if rng.random() < 0.05:
-            self._tick(first, at + rng.random() * 3, "deliver")
+            self.tick(first, at + rng.random() * 3, "deliver")
 
-    def _tick(self, host: Host, at: float, job: str = "tick") -> None:
+    def tick(self, host: Host, at: float, job: str = "tick") -> None:
         def begin() -> None:
             process = host.process
 
@@ -171,7 +171,7 @@ class Life:
         if waits < 5 * HOUR_S:
             later = max(waits, 0.0) + self.rng.choice((1.0, 31.0, 200.0, 900.0))
             job = "tick" if self.rng.random() < 0.2 else "deliver"
-            self._tick(self.rng.choice(self.hosts), self.world.steady + later, job)
+            self.tick(self.rng.choice(self.hosts), self.world.steady + later, job)
 
     def _prune(self) -> None:
         host = self.hosts[0]
@@ -200,8 +200,16 @@ class Life:
         if rng.random() < 0.1:
             self._newcomer(self._somebody(len(self.people)), at)
             return
-        person, draw = rng.choice(self.people), rng.random()
-        self._as_web(at, lambda: self._acts(person, draw))
+        self.somebody_acts_at(at)
+
+    def somebody_acts_at(self, at: float) -> None:
+        self._as_web(at, self._somebody_acts)
+
+    def _somebody_acts(self) -> None:
+        """Most often somebody whose digest is on its way."""
+        waiting = [self.by_email[email] for email in self.books.waiting()]
+        often = bool(waiting) and self.rng.random() < 0.8
+        self._acts(self.rng.choice(waiting if often else self.people), self.rng.random())
 
     def _acts(self, person: Person, draw: float) -> None:
         wish, desk, now = person.wish, self.desk, self.world.now()
@@ -210,16 +218,16 @@ class Life:
             desk.resume(person)
         elif not wish.active:
             return
-        elif draw < 0.45:
+        elif draw < 0.35:
             desk.change(person, another_wish(self.rng, wish, self.rng.choice(ZONES), now))
-        elif draw < 0.6:
+        elif draw < 0.5:
             desk.pause(person, some_days_later(person, self.world.now(), self.rng.randint(1, 6)))
-        elif draw < 0.75:
+        elif draw < 0.65:
             desk.pause(person, None)
-        elif draw < 0.8:
+        elif draw < 0.7:
             self.post.dead_boxes.setdefault(person.email, self.world.steady)
         elif sum(one.wish.active for one in self.people) > PEOPLE // 2:
-            how = "erase" if draw < 0.84 else "complaint" if draw < 0.88 else "link"
+            how = "erase" if draw < 0.8 else "complaint" if draw < 0.88 else "link"
             desk.leave(person, how)
 
     def _as_web(self, at: float, act: Callable[[], None]) -> None:
@@ -251,12 +259,12 @@ def simulate(
             for number in range(days):
                 life.day(number)
             life.drain(days)
-            return _judged(life, days)
+            return judged(life, days)
         finally:
             life.close()
 
 
-def _judged(life: Life, days: int) -> Outcome:
+def judged(life: Life, days: int) -> Outcome:
     world, post = life.world, life.post
     oracle = Oracle(world, life.people, life.looks, post, life.library)
     violations = oracle.judge() + life.books.judge(post, world)
