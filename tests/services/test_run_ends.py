@@ -25,7 +25,7 @@ from digest.store.tables import DeliveryRow, table
 from tests.builders import NOON
 from tests.moody import Moody, options, post_to, queued, states
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60  # of a machine that is busy with other things
 HOUR = timedelta(hours=1)
 DELIVERIES = table(DeliveryRow)
 LEASED = DELIVERIES.c.state == State.SENDING.value
