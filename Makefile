@@ -7,6 +7,10 @@ BIN := $(VENV)/bin
 OUT ?= demo-out
 # Two cores are common on CI; above four the tests gain little.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
+# files stay together, for what their tests share; who has none left takes of another's
+SHARED_OUT := -n $(WORKERS) --dist worksteal
+# else each worker and each program under test would compile everything anew
+unexport PYTHONDONTWRITEBYTECODE
 
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PINNED := pyproject.toml constraints.txt
@@ -24,18 +28,20 @@ demo: $(VENV)/.run ## the whole pipeline on a bundled sample; the mails go to de
 test: $(VENV)/.dev ## lint, and the tests that need no browser and little time
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not slow and not bench"
+	$(BIN)/python -m pytest $(SHARED_OUT) -m "not browser and not slow and not bench"
 
 test-all: check $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## every check and every test, the browser's too
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not bench"
+	$(BIN)/python -m pytest $(SHARED_OUT) -m "not bench"
 
 SOAK := DIGEST_SIM_SEEDS=40 DIGEST_SIM_DAYS=366 DIGEST_FUZZ_SECONDS=600 DIGEST_KILLS=all DIGEST_TEST_INSTALL=all \
-  DIGEST_FAULTS_DELIVERIES=10000 DIGEST_FAULTS_LEASE_S=30 DIGEST_FAULTS_STORE=all DIGEST_FAULTS_STORE=all
+  DIGEST_FAULTS_DELIVERIES=10000 DIGEST_FAULTS_LEASE_S=30 DIGEST_FAULTS_STORE=all
+SOAKED := tests/faults tests/corpora tests/fuzz tests/privacy tests/supply \
+  tests/acceptance/test_week.py tests/acceptance/test_kill_sending.py
 FIGURES := .reliability
 soak: $(VENV)/.all $(VENV)/.tools ## faults, kills, simulated years, hostile input, all of it and as root: hours; docs/reliability.md
 	rm -rf $(FIGURES)
 	$(SOAK) DIGEST_RELIABILITY=$(CURDIR)/$(FIGURES) \
-	  $(BIN)/python -m pytest tests/faults tests/corpora tests/fuzz tests/privacy tests/supply -s; ended=$$?; \
+	  $(BIN)/python -m pytest $(SOAKED) -s; ended=$$?; \
 	$(BIN)/python -m tests.reliability $(FIGURES) && exit $$ended
 
 check: $(VENV)/.dev ## ruff, mypy, bandit and the import contracts
