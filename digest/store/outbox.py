@@ -134,8 +134,11 @@ def _all_at_once(_dialect: str) -> Executable:
 
 @prepared
 def _piece_at_once(_dialect: str) -> Executable:
-    own = (*_OWN, *_INSTANTS)
-    rows = [{name: bindparam(f"{name}_{n}") for name in own} | _SAME for n in range(PIECE)]
+    kinds = {name: _deliveries.c[name].type for name in (*_OWN, *_INSTANTS)}
+    rows = [  # of the rows after the first SQLAlchemy does not find the types by itself
+        {name: bindparam(f"{name}_{n}", type_=kind) for name, kind in kinds.items()} | _SAME
+        for n in range(PIECE)
+    ]
     return sqlite.insert(_deliveries).values(rows).on_conflict_do_nothing().returning(*_WRITTEN)
 
 

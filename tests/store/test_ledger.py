@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from digest.domain.deliveries import (
     Cancelled,
@@ -127,6 +127,8 @@ def test_outcomes_by_the_hundred_come_back_as_they_were_written(session):
     rows = ledger_read.list_deliveries(session, limit=0)
     assert sorted(row.message_id for row in rows) == sorted(o.message_id for o in outcomes)
     assert {row.queued_at for row in rows} == {row.due_at for row in rows} == {NOON}
+    columns = "digest_on, queued_at, due_at, kind, state, token, attempts, doubtful, smtp_reply"
+    assert len(session.execute(text(f"SELECT DISTINCT {columns} FROM deliveries")).all()) == 1
     assert {contents.content_from_json(row.picks, DAY) for row in rows} == {digest}
 
 
