@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from digest.domain.feedback import taste_sentence
 from digest.domain.papers import PaperId
@@ -129,9 +130,11 @@ def reason_sentence(reason: Reason) -> str:
     return " · ".join(part for part in told if part)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pick:
-    """One paper of a digest; `score`, `relevance` and `trend` lie in 0 to 1."""
+class Pick(NamedTuple):
+    """One paper of a digest; `score`, `relevance` and `trend` lie in 0 to 1.
+
+    A named tuple, because ten are made for each reader: it takes a third of a dataclass's time.
+    """
 
     paper_id: PaperId
     score: float

@@ -174,13 +174,7 @@ class EditionRanker:
         wanted, reason, ids, trends = request.wanted, self._reason, self._ids, self._worth
         size, papers = chosen.size, chosen.papers
         matched = [
-            Pick(
-                paper_id=ids[number],
-                score=score,
-                relevance=relevant,
-                trend=trends[number],
-                reason=reason(wanted[wish], number),
-            )
+            Pick(ids[number], score, relevant, trends[number], reason(wanted[wish], number))
             # of the columns as much as there is of papers that match
             for number, wish, score, relevant in zip(
                 papers[:size], chosen.wishes, chosen.scores, chosen.relevance, strict=False
@@ -215,7 +209,7 @@ class EditionRanker:
         if number not in self._reaching:
             alone = self._trending(number)
             reason = replace(alone.reason, where=Where.BEYOND)
-            self._reaching[number] = replace(alone, score=0.0, reason=reason)
+            self._reaching[number] = alone._replace(score=0.0, reason=reason)
         return self._reaching[number]
 
     def _carried(self, gap: int) -> Floats:

@@ -98,17 +98,17 @@ class Matcher:
         self._shared: dict[Key, Mapping[int, tuple[int, ...]]] = {}
         self._found: dict[Key, Row] = {}
         self._rows: dict[Key, Row] = {}
-        self._seen: set[Interest] = set()  # those with a row: most readers want what others want
+        self._keys: dict[tuple[str, str], Key] = {}  # most readers want what others want
         self._barred: dict[Key, Numbers] = {}
 
     def learn(self, interests: Iterable[Interest]) -> None:
         """Match these interests now: many at once take less time than one by one."""
-        unseen = dict.fromkeys(one for one in interests if one not in self._seen)
-        new = {_key(one): one for one in unseen}
+        unseen = {(one.kind, one.text): one for one in interests}
+        fresh = [one for name, one in unseen.items() if self._keys.get(name) not in self._rows]
+        new = {self._key(one): one for one in fresh}
         wanted = [one for key, one in new.items() if key not in self._rows]
         for first in range(0, len(wanted), _CHUNK):
             self._learn(wanted[first : first + _CHUNK])
-        self._seen.update(unseen)
 
     def forget(self) -> None:
         """Let go of the interests learnt so far: what is kept grows with every one."""
@@ -117,7 +117,7 @@ class Matcher:
             self._shared,
             self._found,
             self._rows,
-            self._seen,
+            self._keys,
             self._barred,
         ):
             kept.clear()
@@ -125,10 +125,11 @@ class Matcher:
     def _learn(self, wanted: Sequence[Interest]) -> None:
         phrases = [one for one in wanted if one.kind is InterestKind.PHRASE]
         found = self._topics.of([_spoken(one) for one in phrases]) if self._topics else ()
-        topics = dict(zip(map(_key, phrases), found, strict=False))
+        topics = dict(zip(map(self._key, phrases), found, strict=False))
         for one in wanted:
-            topic = topics.get(_key(one))
-            self._rows[_key(one)] = self._weighed(one, topic) if topic else self._evidence(one)
+            topic = topics.get(self._key(one))
+            row = self._weighed(one, topic) if topic else self._evidence(one)
+            self._rows[self._key(one)] = row
 
     def _weighed(self, interest: Interest, topic: Topic) -> Row:
         """A phrase's row by what the phrase is about, with the papers that are related to it.
@@ -139,7 +140,7 @@ class Matcher:
         related = {n: shared for n, shared in topic.related.items() if n not in row.papers}
         if related and len(self.barred(interest)) > ENOUGH:
             related = {}
-        self._shared[_key(interest)] = related
+        self._shared[self._key(interest)] = related
         papers = np.concatenate((row.papers, np.array(list(related), np.int64)))
         nearby = np.array([topic.relevance(n) for n in related], np.float64)
         values = np.concatenate((topic.weighed(row.papers, row.relevance), nearby))
@@ -148,7 +149,7 @@ class Matcher:
 
     def row(self, interest: Interest) -> Row:
         """The papers that match an interest, whether or not it is excluded."""
-        key = _key(interest)
+        key = self._key(interest)
         if key not in self._rows:
             self.learn([interest])
         return self._rows[key]
@@ -157,10 +158,17 @@ class Matcher:
         """The papers that an excluded interest rules out, ascending: a phrase counts where it, or a
         synonym, stands whole.
         """
-        key = _key(interest)
+        key = self._key(interest)
         if key not in self._barred:
             self._barred[key] = self._bar(interest)
         return self._barred[key]
+
+    def _key(self, interest: Interest) -> Key:
+        name = interest.kind, interest.text
+        key = self._keys.get(name)
+        if key is None:
+            key = self._keys[name] = _key(interest)
+        return key
 
     def found(self, interest: Interest, number: int) -> tuple[Where, tuple[str, ...]]:
         """Where a matched paper holds the interest, and the spellings found: the best evidence's
@@ -182,7 +190,7 @@ class Matcher:
 
     def _evidence(self, interest: Interest) -> Row:
         """The papers that hold an interest, by the evidence alone."""
-        key = _key(interest)
+        key = self._key(interest)
         if key not in self._found:
             self._found[key] = self._match(interest)
         return self._found[key]
@@ -247,7 +255,7 @@ class Matcher:
         paper = self.papers[number]
         spelled = dict(spelled_terms((paper.title, paper.abstract)).values())
         self.row(interest)
-        columns = self._shared.get(_key(interest), {}).get(number, ())
+        columns = self._shared.get(self._key(interest), {}).get(number, ())
         shared = (spelled[column] for column in columns if column in spelled)
         return _distinct(word for word in shared if len(word) <= _LONGEST_SHARED)
 

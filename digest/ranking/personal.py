@@ -153,4 +153,4 @@ class PersonalRanker:
             return pick
         words = self._tastes.why(votes, number, now)
         taste = Taste(words=words, raised=factor > 1) if words else None
-        return replace(pick, reason=replace(pick.reason, taste=taste))
+        return pick._replace(reason=replace(pick.reason, taste=taste))

@@ -41,8 +41,8 @@ from digest.store.ledger_read import has_row, sent_before
 from digest.store.papers import chunks
 from digest.store.sources import last_change
 
-CHUNK = 500
-AHEAD = 8  # chunks that are read and matched together, which takes less time
+CHUNK = 1_000
+AHEAD = 5  # chunks that are read and matched together, which takes less time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

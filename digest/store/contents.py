@@ -104,14 +104,14 @@ _MOST_TAILS = 16_384
 
 def _pick_to_json(pick: Pick) -> str:
     """By hand: there are ten picks to a digest, and of each only the score is its own."""
-    reason, relevance, trend = pick.reason, pick.relevance, pick.trend
+    paper_id, score, relevance, trend, reason = pick
     known = _TAILS.get(id(reason))
     if known is None or known[0] is not reason or known[1] != relevance or known[2] != trend:
         tail = f',"r":{_number(relevance)},"t":{_number(trend)},{_reason_to_json(reason)}'
         if len(_TAILS) >= _MOST_TAILS:
             _TAILS.clear()
         known = _TAILS[id(reason)] = reason, relevance, trend, tail
-    return f'{{"p":{pick.paper_id:d},"s":{_number(pick.score)}{known[3]}'
+    return f'{{"p":{paper_id:d},"s":{_number(score)}{known[3]}'
 
 
 def _number(value: float) -> str:

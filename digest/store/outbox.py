@@ -103,16 +103,15 @@ def write_outcomes(
 def _write_piece(
     session: Session, rows: Sequence[dict[str, Any]]
 ) -> set[tuple[SubscriberId, date]]:
+    now = {name: rows[0][name] for name in _INSTANTS}
     if session.get_bind().dialect.name == POSTGRESQL:
         # one text: the elements of an array are quoted one by one, which takes far longer
         listed = [{name: row[name] for name in _OWN} for row in rows]
-        now = {name: rows[0][name] for name in _INSTANTS}
         text = json.dumps(listed, default=date.isoformat)
         found: Sequence[Any] = _all_at_once(session).rows(session, {"rows": text} | now)
     elif len(rows) == PIECE:
-        columns = (*_OWN, *_INSTANTS)
-        values = {f"{name}_{n}": row[name] for n, row in enumerate(rows) for name in columns}
-        found = _piece_at_once(session).rows(session, values)
+        values = {f"{name}_{n}": row[name] for n, row in enumerate(rows) for name in _OWN}
+        found = _piece_at_once(session).rows(session, values | now)
     else:
         made = sqlite.insert(_deliveries).on_conflict_do_nothing().returning(*_WRITTEN)
         found = session.execute(made, rows).all()
@@ -134,9 +133,10 @@ def _all_at_once(_dialect: str) -> Executable:
 
 @prepared
 def _piece_at_once(_dialect: str) -> Executable:
-    kinds = {name: _deliveries.c[name].type for name in (*_OWN, *_INSTANTS)}
+    kinds = {name: _deliveries.c[name].type for name in _OWN}
+    now = {name: bindparam(name, type_=_deliveries.c[name].type) for name in _INSTANTS}
     rows = [  # of the rows after the first SQLAlchemy does not find the types by itself
-        {name: bindparam(f"{name}_{n}", type_=kind) for name, kind in kinds.items()} | _SAME
+        {name: bindparam(f"{name}_{n}", type_=kind) for name, kind in kinds.items()} | now | _SAME
         for n in range(PIECE)
     ]
     return sqlite.insert(_deliveries).values(rows).on_conflict_do_nothing().returning(*_WRITTEN)
