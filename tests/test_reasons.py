@@ -70,7 +70,7 @@ WORLDS = Reason(where=Where.TITLE, interest="world models", upvotes=63)
 
 
 def liked(taste: Taste | None = LIKED, reason: Reason = WORLDS) -> Pick:
-    return replace(PICK, reason=replace(reason, taste=taste))
+    return PICK._replace(reason=replace(reason, taste=taste))
 
 
 def test_a_reason_tells_evidence_then_votes_then_attention() -> None:

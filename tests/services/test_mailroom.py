@@ -315,7 +315,7 @@ def test_mails_of_prepared_papers_are_the_same(engine: Engine) -> None:
     with reading(engine) as session:
         papers = papers_by_id(session, [PaperId(1)])
         digest = Digest(digest_on=date(2026, 3, 12), picks=(a_pick(papers[PaperId(1)]),))
-        gone = replace(digest, picks=(replace(digest.picks[0], paper_id=PaperId(99)),))
+        gone = replace(digest, picks=(digest.picks[0]._replace(paper_id=PaperId(99)),))
         rows = [
             Claimed(
                 id=DeliveryId(number),
