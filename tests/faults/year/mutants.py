@@ -5,6 +5,7 @@ could well make, and where the product is guarded twice it takes away both guard
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ schedule, senders, ledger = digest.domain.schedule, digest.services.senders, dig
 Exchange = tuple[Any, str, Any]
 FAR = timedelta(days=9_999)
 # clocks go forward in New York and Havana on the 12th, in Berlin on the 26th
-BEFORE_GAPS = datetime(2028, 3, 10, tzinfo=UTC)
+BEFORE_GAPS = datetime(2028, 3, 11, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Mutant:
 
     @contextmanager
     def planted(self) -> Iterator[None]:
+        """The bug is in the product within the block, and nothing of it is left afterwards."""
         before = [(thing, name, getattr(thing, name)) for thing, name, _ in self.exchanges]
+        _forget()
         try:
             for thing, name, value in self.exchanges:
                 setattr(thing, name, value)
@@ -55,6 +58,16 @@ class Mutant:
         finally:
             for thing, name, value in before:
                 setattr(thing, name, value)
+            _forget()
+
+
+def _forget() -> None:
+    """Empty the product's caches: they keep what the rules of that time said."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "digest":
+            for one in list(vars(module).values()):
+                if callable(clear := getattr(one, "cache_clear", None)):
+                    clear()
 
 
 def _utc_date(_schedule: Any, now: datetime) -> date:
@@ -164,6 +177,7 @@ MUTANTS = (
         "hours in a gap of the clock skipped",
         "no digest",
         (schedule, "instant_on", _no_gaps(schedule.instant_on)),
+        days=3,
         start=BEFORE_GAPS,
     ),
     _mutant(

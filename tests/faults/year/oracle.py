@@ -84,7 +84,7 @@ class Oracle:
             if not 0 < len(letter.works) <= MOST_PAPERS:
                 yield Violation(at, "size", f"{about}: {letter.works}")
             for number in letter.works:
-                counts[number] += 1
+                counts[number] += letter.came  # what was cancelled may come another day
                 if counts[number] > self.library.papers_of(number):
                     yield Violation(at, "paper twice", f"{about}: wk{number:05d}")
                 seen = self.library.seen_at.get(number, letter.dated)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,10 +27,13 @@ import digest.services.attempts
 import digest.services.claims
 import digest.services.collect
 import digest.services.deliver
+import digest.services.prune  # else a planted bug could stay in what is imported meanwhile
 import digest.store.clock
 import digest.store.turns
 from digest.daemon.jobs import Job
 from digest.daemon.pruning import Pruning
+from digest.mail.render import Renderer
+from digest.mail.theme import Theme
 from digest.services.mailroom import Mailroom
 from digest.sources.formats import parsed
 from digest.sources.prison import Prison
@@ -106,6 +111,11 @@ def _jobs(world: World, library: Library, looks: list[Look]) -> tuple[Job, ...]:
     )
 
 
+@cache
+def _renderer(folder: Path | None, theme: Theme) -> Renderer:
+    return Renderer(folder, theme)
+
+
 def _same(step: Any) -> Any:
     return step
 
@@ -152,6 +162,8 @@ def _exchanges(world: World, relay: Callable[[], Any]) -> list[Exchange]:
         # a small world's statistics: tables for a million words take most of the time
         (digest.ranking.statistics, "_SLOTS", 1 << 12),
         (digest.ranking.statistics, "_SHIFT", np.uint64(52)),
+        # to read the templates takes a fresh process longer than a day of its life
+        (digest.parts, "Renderer", _renderer),
         # templates do not change meanwhile, and every run looks at all of them first
         (Mailroom, "check", lambda _mailroom: None),
         (digest.daemon.runner, "log", log),

@@ -63,8 +63,15 @@ def watching(world: World) -> Iterator[None]:
 def _is_open(connection: Any) -> Callable[[], bool]:
     """Tells whether what this connection writes has not been committed yet."""
     if isinstance(connection, sqlite3.Connection):
-        return lambda: connection.in_transaction
+        return lambda: _writes(connection)
     return lambda: connection.info.transaction_status != TransactionStatus.IDLE
+
+
+def _writes(connection: sqlite3.Connection) -> bool:
+    try:
+        return connection.in_transaction
+    except sqlite3.ProgrammingError:  # closed, as its process died
+        return False
 
 
 @cache

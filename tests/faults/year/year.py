@@ -24,7 +24,7 @@ LEAP_YEAR = datetime(2028, 1, 1, tzinfo=UTC)
 APIA = datetime(2011, 12, 17, tzinfo=UTC)
 CALM_DAYS = 3
 DRAIN_TICKS = 8
-APART_S = 6 * HOUR_S
+APART_S = 9 * HOUR_S
 PEOPLE = 20
 
 
@@ -88,6 +88,8 @@ class Life:
             person = self._somebody(number)
             at = self.rng.random() * DAY_S * (0.3 if number % 3 else 25)
             self._newcomer(person, at)
+            if number == 1:
+                self.post.dead_boxes[person.email] = at
 
     def day(self, number: int, *, calm: bool = False) -> None:
         """Draw what will happen on one day, and let it."""
@@ -132,7 +134,7 @@ class Life:
         """Most of those that are soon followed by another are left to that one."""
         kept: list[float] = []
         for at in reversed(moments):
-            if not kept or kept[-1] - at > APART_S or self.rng.random() < 0.1:
+            if not kept or kept[-1] - at > APART_S or self.rng.random() < 0.05:
                 kept.append(at)
         return kept[::-1]
 
@@ -144,7 +146,7 @@ class Life:
         at += rng.choice((0.0, 2.0, 20.0, 20.0, 300.0)) * rng.random()
         first, second = rng.sample(self.hosts, 2)
         self.tick(first, at)
-        if rng.random() < 0.3:
+        if rng.random() < 0.25:
             self.tick(second, at + rng.random() * 3)
         if rng.random() < 0.05:
             self.tick(first, at + rng.random() * 3, "deliver")
@@ -168,7 +170,7 @@ class Life:
         if open_at is None:
             return
         waits = (open_at - self.world.now()).total_seconds()
-        if waits < 5 * HOUR_S:
+        if -HOUR_S < waits < 5 * HOUR_S:
             later = max(waits, 0.0) + self.rng.choice((1.0, 31.0, 200.0, 900.0))
             job = "tick" if self.rng.random() < 0.2 else "deliver"
             self.tick(self.rng.choice(self.hosts), self.world.steady + later, job)
@@ -197,7 +199,7 @@ class Life:
         at = begins + rng.random() * DAY_S
         if moments and rng.random() < 0.7:
             at = rng.choice(moments) + rng.random() * 6
-        if rng.random() < 0.1:
+        if rng.random() < 0.2:
             self._newcomer(self._somebody(len(self.people)), at)
             return
         self.somebody_acts_at(at)
@@ -226,7 +228,7 @@ class Life:
             desk.pause(person, None)
         elif draw < 0.7:
             self.post.dead_boxes.setdefault(person.email, self.world.steady)
-        elif sum(one.wish.active for one in self.people) > PEOPLE // 2:
+        elif sum(one.wish.active for one in self.people) > 0.8 * PEOPLE:
             how = "erase" if draw < 0.8 else "complaint" if draw < 0.88 else "link"
             desk.leave(person, how)
 
