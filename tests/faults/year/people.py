@@ -121,7 +121,7 @@ class Desk:
                 keys=self.keys,
             )
 
-        self._act(person, replace(person.wish, active=True), act)
+        self._act(person, lambda wish: replace(wish, active=True), act)
 
     def sign_up(self, person: Person) -> None:
         """As the form takes it: nothing but a mail to confirm follows."""
@@ -141,7 +141,7 @@ class Desk:
             now = self.world.now()
             subscribe.confirm(session, known, channel=Channel.LINK, now=now, keys=self.keys)
 
-        self._act(person, replace(person.wish, active=True), act)
+        self._act(person, lambda wish: replace(wish, active=True), act)
 
     def change(self, person: Person, wish: Wish) -> None:
         def act(session: Any) -> None:
@@ -149,15 +149,20 @@ class Desk:
             wanted = preferences(person, wish)
             subscribe.edit(session, known, preferences=wanted, now=self.world.now())
 
-        self._act(person, wish, act)
+        def changed(now: Wish) -> Wish:
+            chosen = {name: getattr(wish, name) for name in ("zone", "hour", "often", "weekday")}
+            return replace(now, paused_in=wish.zone, **chosen)
+
+        self._act(person, changed, act)
 
     def pause(self, person: Person, until: date | None) -> None:
         def act(session: Any) -> None:
             known, now = self._id(session, person), self.world.now()
             subscribe.pause(session, known, channel=Channel.LINK, now=now, until=until)
 
-        zone = person.wish.zone
-        paused = replace(person.wish, active=False, paused_until=until, paused_in=zone)
+        def paused(wish: Wish) -> Wish:
+            return replace(wish, active=False, paused_until=until, paused_in=wish.zone)
+
         self._act(person, paused, act)
 
     def resume(self, person: Person) -> None:
@@ -165,7 +170,7 @@ class Desk:
             known = self._id(session, person)
             subscribe.resume(session, known, channel=Channel.LINK, now=self.world.now())
 
-        self._act(person, replace(person.wish, active=True, paused_until=None), act)
+        self._act(person, lambda wish: replace(wish, active=True, paused_until=None), act)
 
     def leave(self, person: Person, how: str) -> None:
         def act(session: Any) -> None:
@@ -180,18 +185,23 @@ class Desk:
             else:
                 subscribe.unsubscribe(session, known, channel=Channel.LINK, now=now)
 
-        self._act(person, replace(person.wish, active=False, gone=True, paused_until=None), act)
+        def gone(wish: Wish) -> Wish:
+            return replace(wish, active=False, gone=True, paused_until=None)
+
+        self._act(person, gone, act)
 
     def _id(self, session: Any, person: Person) -> SubscriberId:
         found: Subscriber = subscribers.by_email(session, person.email)
         return found.id
 
-    def _act(self, person: Person, wish: Wish, act: Callable[[Any], None]) -> None:
+    def _act(
+        self, person: Person, becomes: Callable[[Wish], Wish], act: Callable[[Any], None]
+    ) -> None:
         """Do something in one transaction, and write into the diary when it was committed."""
         begun, shown = self.world.steady, self.world.now()
 
         def committed() -> None:
-            done = self.world.steady
+            done, wish = self.world.steady, becomes(person.wish)
             order = self.order()
             person.diary.append(Entry(begun, done, order, shown, wish))
             person.wish = wish
@@ -203,7 +213,7 @@ class Desk:
         except DigestError as exc:
             self.world.trace.tell(self.world, person.email, "is refused", exc)
         else:
-            self.world.trace.tell(self.world, person.email, "is now", wish)
+            self.world.trace.tell(self.world, person.email, "is now", person.wish)
 
 
 def preferences(person: Person, wish: Wish) -> Preferences:
