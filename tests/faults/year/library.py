@@ -116,8 +116,7 @@ class Library:
         """These are in the store for certain, dated by the host's clock."""
         for face in faces:
             self.kept.setdefault(face.work, steady)
-            before = self.seen_at.get(face.work)
-            self.seen_at[face.work] = min(before, shown) if before else shown
+            self.seen_at.setdefault(face.work, shown)
             self._name(face)
 
     def papers_of(self, work: int) -> int:
