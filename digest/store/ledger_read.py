@@ -129,7 +129,8 @@ def sent_before(
     """The papers of each subscriber's digests queued since then, by old and by present id.
 
     What was skipped or cancelled was not sent; what failed or is held counts as sent, because it
-    may have come or may yet. Who has none is left out.
+    may have come or may yet, and so does what was cancelled after a try that ended in doubt. Who
+    has none is left out.
     """
     sent: dict[SubscriberId, set[PaperId]] = defaultdict(set)
     for chunk in chunks(subscriber_ids, CHUNK):
@@ -146,7 +147,10 @@ def _sent(dialect: str) -> Select[Any]:
         _deliveries.c.kind == MailKind.DIGEST.value,
         among(dialect, _deliveries.c.subscriber_id, "ids"),
         _deliveries.c.queued_at >= bindparam("since", type_=_deliveries.c.queued_at.type),
-        *(_deliveries.c.state != state for state in _NOT_SENT),
+        or_(
+            and_(*(_deliveries.c.state != state for state in _NOT_SENT)),
+            _deliveries.c.doubtful > 0,
+        ),
     )
 
 

@@ -455,6 +455,18 @@ def test_what_was_sent_is_remembered_through_merges_and_for_its_window(session):
     assert ledger_read.sent_before(session, [ada.id], week) == {}
 
 
+def test_what_was_in_doubt_and_then_cancelled_counts_as_sent(session):
+    ada = a_person(session)
+    queue(session, ada, a_digest(7))
+    (it,) = claim(session)
+    begin(session, it)
+    ledger.record(session, it.id, "a", InDoubt(detail="connection lost"), NOON)
+    outbox.cancel_open(session, ada.id, Cancelled.PAUSED)
+    assert row(session, it.id).state is State.CANCELLED
+    week = NOON - timedelta(days=7)
+    assert ledger_read.sent_before(session, [ada.id], week) == {ada.id: {7}}
+
+
 def test_listings_filter_and_count(session):
     ada, bob = a_person(session), a_person(session, "bob@example.com")
     for person in (ada, bob):
