@@ -199,7 +199,7 @@ class Life:
         at = begins + rng.random() * DAY_S
         if moments and rng.random() < 0.7:
             at = rng.choice(moments) + rng.random() * 6
-        if rng.random() < 0.2:
+        if rng.random() < 0.07:
             self._newcomer(self._somebody(len(self.people)), at)
             return
         self.somebody_acts_at(at)
