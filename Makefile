@@ -33,7 +33,7 @@ test: $(VENV)/.dev ## lint, and the tests that need no browser and little time
 test-all: check $(VENV)/.all $(VENV)/.tools $(VENV)/.node ## every check and every test, the browser's too
 	$(BIN)/python -m pytest $(SHARED_OUT) -m "not bench"
 
-SOAK := DIGEST_SIM_SEEDS=40 DIGEST_SIM_DAYS=366 DIGEST_FUZZ_SECONDS=600 DIGEST_KILLS=all DIGEST_TEST_INSTALL=all \
+SOAK := DIGEST_SIM_SEEDS=10 DIGEST_SIM_DAYS=366 DIGEST_FUZZ_SECONDS=600 DIGEST_KILLS=all DIGEST_TEST_INSTALL=all \
   DIGEST_FAULTS_DELIVERIES=10000 DIGEST_FAULTS_LEASE_S=30 DIGEST_FAULTS_STORE=all
 SOAKED := tests/faults tests/corpora tests/fuzz tests/privacy tests/supply \
   tests/acceptance/test_week.py tests/acceptance/test_kill_sending.py

@@ -102,9 +102,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def for_nginx(folder: Path, certificate: Path, port: int, pages: int) -> Path:
     """nginx.conf inside the least of a whole config: loopback, free ports, files in `folder`."""
     text = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+    plain = next(other for other in iter(free_port, 0) if other != port)  # what is free comes again
     for old, new in (
         (r"listen \[::\]:\d+[^;]*;", ""),
-        (r"listen 80;", f"listen 127.0.0.1:{free_port()};"),
+        (r"listen 80;", f"listen 127.0.0.1:{plain};"),
         (r"listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
         (r"/etc/letsencrypt/live/[^/]+/", f"{certificate}/"),
         (r"/var/log/nginx/", f"{folder}/log/"),

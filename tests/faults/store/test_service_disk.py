@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from digest.app import App, present
 from digest.daemon import Daemon
@@ -15,8 +16,8 @@ from digest.errors import StoreError
 from digest.services.signup import take_in
 from digest.services.subscribe import Keys
 from digest.settings import load
-from digest.store.database import open_engine, reading
-from digest.store.tables import table
+from digest.store.database import open_engine, reading, transaction
+from digest.store.tables import SubscriberRow, table
 from digest.store.web_tables import SignUpRow
 from digest.web import account, home
 from tests.faults.store.disks import Disk
@@ -28,6 +29,14 @@ from tests.web.building import Browser, Clock, a_desk
 FORM = {"email": "new@lab.example", "interests": "continual learning", "hour": "7"}
 ROOT = str(Path(__file__).resolve().parents[3])
 SOURCE = '[[sources]]\nname = "papers"\nkind = "jsonl"\npath = "papers.jsonl"\n'
+
+
+def nobody_is_due(shop: Shop) -> None:
+    engine = open_engine(f"sqlite:///{shop.path}")
+    with transaction(engine) as session:
+        later = present() + timedelta(hours=12)
+        session.execute(update(table(SubscriberRow)).values(next_digest_at=later))
+    engine.dispose()
 
 
 def test_a_form_gets_503_while_there_is_no_room_and_is_taken_when_there_is(
@@ -81,6 +90,7 @@ def test_a_daemon_goes_on_by_itself_with_all_that_a_full_disk_kept_back(
     shop = shop_on_disk
     shop.desk.write("config.toml", SOURCE)
     shop.begin("people")
+    nobody_is_due(shop)  # whatever the hour is now
     daemon = Daemon(App(load(), present))
     before = shop.counts()
     disk.fill()
