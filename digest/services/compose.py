@@ -24,6 +24,7 @@ from digest.faultpoints import reach
 from digest.ranking.personal import PersonalRanker
 from digest.ranking.select import COMPILE_FROM, expect
 from digest.services.chosen import digests_of, merged_away, read_votes
+from digest.services.embedders import one_blas_thread
 from digest.services.feedback import votes_of
 from digest.services.knowledge import Knowledge
 from digest.services.memory import collecting_seldom
@@ -155,7 +156,7 @@ class Composer:
         if who == Who() and not dry_run:
             date_anew(self._engine, now)
             self._expect(now)
-        with collecting_seldom():
+        with collecting_seldom(), one_blas_thread()():
             for several in chunks(self._plans(who, now, done), AHEAD):
                 if stop():
                     break

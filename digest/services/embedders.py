@@ -136,7 +136,7 @@ class TransformerEmbedder:
         # What says nothing: the marks around each text, and words that the model does not know.
         self._empty = {*_ids(self._tokenizer, ""), self._tokenizer.token_to_id("[UNK]")}
         self._threads = threads
-        self._one_blas_thread = _one_blas_thread()
+        self._one_blas_thread = one_blas_thread()
         self.dimensions = self._model.words.shape[1]
         files = _hash(weights, vocabulary, config)
         self.fingerprint = f"{self.name}-{self._max_tokens}-{files}"
@@ -255,7 +255,7 @@ def _hash(*paths: Path) -> str:
     return total.hexdigest()[:16]
 
 
-def _one_blas_thread() -> Callable[[], AbstractContextManager[object]]:
+def one_blas_thread() -> Callable[[], AbstractContextManager[object]]:
     """What keeps matrix products of this size on one core: a second one mostly waits, and is paid.
 
     Where threadpoolctl is not installed, OPENBLAS_NUM_THREADS=1 in the environment does the same.
