@@ -249,6 +249,13 @@ def _may_be_apart(columns: Sequence[Column]) -> bool:
     return False
 
 
+def reach(phrase: Phrase) -> int:
+    """Below how many words apart two telling words lie wherever there is evidence for a phrase that
+    has no others: side by side in it, or near one another.
+    """
+    return max(_span(len(phrase.telling)), len(phrase.forms))
+
+
 def _span(words: int) -> int:
     """Within how many words telling words are near one another."""
     return words + min(NEAR_SLACK, words - 1)
@@ -258,6 +265,8 @@ def _untied(page: Page, columns: Sequence[Column]) -> list[Column]:
     """The positions without those that a hyphen ties to a word of none of the columns."""
     tied = page.tied
     if not tied:
+        return list(columns)
+    if not any(at in tied or at - 1 in tied for column in columns for at in column):
         return list(columns)
     ours = {at for column in columns for at in column}
     return [
@@ -283,17 +292,27 @@ def _add_near(
 
 def _near(places: Sequence[Column], span: int) -> Iterable[tuple[int, ...]]:
     """Groups of one position per word that lie within `span` words, around the rarest word."""
-    rarest = min(places, key=len)
-    for at in rarest:
-        group = tuple(sorted(_nearest(column, at) for column in places))
-        if group[-1] - group[0] < span and len(set(group)) == len(places):
-            yield group
+    for at in min(places, key=len):
+        group = []
+        for column in places:
+            nearest = _nearest(column, at)
+            if not -span < nearest - at < span:
+                break  # as nearly always
+            group.append(nearest)
+        else:
+            group.sort()
+            if group[-1] - group[0] < span and len(set(group)) == len(places):
+                yield tuple(group)
 
 
 def _nearest(column: Column, at: int) -> int:
+    """The place nearest to `at`, of two the one before it."""
     after = bisect_left(column, at)
-    around = column[max(after - 1, 0) : after + 1]
-    return min(around, key=lambda place: abs(place - at))
+    if after == len(column):
+        return column[-1]
+    if after and at - column[after - 1] <= column[after] - at:
+        return column[after - 1]
+    return column[after]
 
 
 def _runs(columns: Sequence[Column]) -> list[int]:
@@ -335,10 +354,12 @@ def _by_stem(page: Page, phrase: Phrase) -> list[Column]:
 
 
 def _places(places: Mapping[str, Column], names: Names) -> Column:
-    found = [places[name] for name in names if name in places]
-    if len(found) > 1:
-        return sorted({at for column in found for at in column})
-    return found[0] if found else ()
+    found: Column = ()
+    for name in names:
+        more = places.get(name)
+        if more:
+            found = sorted({*found, *more}) if found else more
+    return found
 
 
 def _has_stem(word: str, form: str) -> bool:

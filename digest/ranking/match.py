@@ -5,7 +5,6 @@ relevant as the least of its phrases; authors, categories and venues only admit 
 no phrase: then the most telling of them counts.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -22,6 +21,7 @@ from digest.ranking.evidence import Evidence, Page, Phrase, evidence, holds
 from digest.ranking.facts import KINDS as FACTS
 from digest.ranking.facts import Facts
 from digest.ranking.features import spelled_terms
+from digest.ranking.postings import Postings
 from digest.ranking.statistics import Statistics, Text
 from digest.ranking.topics import ENOUGH, Topic, Topics
 from digest.ranking.vocabulary import Token, fold, is_name, tokens
@@ -92,7 +92,7 @@ class Matcher:
             Page(parted(title), parted(abstract), (paper.title, paper.abstract))
             for paper, (title, abstract) in zip(papers, fields, strict=True)
         ]
-        self._holders = _postings(self.pages)
+        self._postings = Postings(self.pages)
         self._facts = Facts(papers)
         self._topics = self._topics_of(background) if background else None
         self._shared: dict[Key, Mapping[int, tuple[int, ...]]] = {}
@@ -100,6 +100,7 @@ class Matcher:
         self._rows: dict[Key, Row] = {}
         self._keys: dict[tuple[str, str], Key] = {}  # most readers want what others want
         self._barred: dict[Key, Numbers] = {}
+        self._spellings: dict[int, dict[int, str]] = {}
 
     def learn(self, interests: Iterable[Interest]) -> None:
         """Match these interests now: many at once take less time than one by one."""
@@ -119,8 +120,10 @@ class Matcher:
             self._rows,
             self._keys,
             self._barred,
+            self._spellings,
         ):
             kept.clear()
+        self._postings.forget()
 
     def _learn(self, wanted: Sequence[Interest]) -> None:
         phrases = [one for one in wanted if one.kind is InterestKind.PHRASE]
@@ -202,7 +205,7 @@ class Matcher:
             return _row(self._facts.holders(interest.kind, interest.text), certain=True)
         found: dict[int, float] = {}
         for phrase in self._phrases(interest):
-            for number in self._candidates(phrase):
+            for number in self._postings.candidates(phrase):
                 if proof := evidence(self.pages[number], phrase):
                     found[number] = max(proof.relevance, found.get(number, 0.0))
         return _row(found)
@@ -224,7 +227,7 @@ class Matcher:
         found = {
             number
             for phrase in self._phrases(interest)
-            for number in self._candidates(phrase)
+            for number in self._postings.candidates(phrase)
             if holds(self.pages[number], phrase)
         }
         return np.array(sorted(found), np.int64)
@@ -253,7 +256,9 @@ class Matcher:
     def _shared_words(self, interest: Interest, number: int) -> tuple[str, ...]:
         """What a related paper talks of as the papers on the interest do."""
         paper = self.papers[number]
-        spelled = dict(spelled_terms((paper.title, paper.abstract)).values())
+        if number not in self._spellings:
+            self._spellings[number] = dict(spelled_terms((paper.title, paper.abstract)).values())
+        spelled = self._spellings[number]
         self.row(interest)
         columns = self._shared.get(self._key(interest), {}).get(number, ())
         shared = (spelled[column] for column in columns if column in spelled)
@@ -298,16 +303,8 @@ class Matcher:
         """The phrase of a text, and those with two of its words as the one that the pool has."""
         words = self._compounds.parted(tokens(text))
         yield Phrase.of(text, words, self._statistics)
-        for joined in self._compounds.joinings(words, self._holders):
+        for joined in self._compounds.joinings(words, self._postings):
             yield Phrase.of(text, joined, self._statistics)
-
-    def _candidates(self, phrase: Phrase) -> list[int]:
-        """The papers with all telling words, by form or stem."""
-        columns = [
-            set().union(*(self._holders.get(name, ()) for name in phrase.names(n)))
-            for n in phrase.telling
-        ]
-        return sorted(set.intersection(*columns)) if columns else []
 
 
 def synonym_key(text: str) -> str:
@@ -356,15 +353,6 @@ def _compounds(fields: Iterable[tuple[list[Token], list[Token]]]) -> Compounds:
     for pair in fields:
         compounds.learn(pair)
     return compounds
-
-
-def _postings(pages: Sequence[Page]) -> dict[str, list[int]]:
-    """The papers that hold a word, by its stem and by its form (which differ for names)."""
-    holders: dict[str, list[int]] = defaultdict(list)
-    for number, page in enumerate(pages):
-        for name in page.stems.keys() | page.forms.keys():
-            holders[name].append(number)
-    return dict(holders)
 
 
 def _row(found: Mapping[int, float], *, certain: bool = False) -> Row:
