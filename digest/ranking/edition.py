@@ -1,10 +1,12 @@
 """One edition, ready to be turned into digests: `digests_for` gives subscribers theirs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -30,6 +32,7 @@ _NO_TREND = Trend()
 _CHUNK = 2_000
 _REASONS = 100_000  # kept at most, some 50 MB
 _DAY = timedelta(days=1)
+_NO_REASONS: Mapping[int, Reason] = {}
 
 
 class EditionRanker:
@@ -65,16 +68,17 @@ class EditionRanker:
         self._trends = [trends.get(paper.id, _NO_TREND) for paper in latest_first]
         scores = np.array([trend.score for trend in self._trends], np.float64)
         self._trend = np.clip(np.nan_to_num(scores, nan=0.0), 0.0, 1.0)
-        self._worth: list[float] = self._trend.tolist()  # of which Python reads an item faster
+        # in columns, with one more behind them for the -1 of `Picks`
+        self._numbered = np.array([*self._ids, 0], np.int64)
+        self._worth = np.append(self._trend, 0.0)
         self._by_trend = np.argsort(-self._trend, kind="stable").tolist()
         self._matcher = Matcher(latest_first, statistics, background=background)
-        self._explainer = Explainer(self._matcher)
+        self._forget_reasons()
         self._copies = Copies.of([frozenset(w.form for w in p.title) for p in self._matcher.pages])
         self._threshold = threshold
         self._beyond = beyond
         self._cutoff_at = cutoff_at
         self._hot = [n for n in self._by_trend[:HOT_MOST] if _is_hot(self._trends[n])]
-        self._reasons: dict[tuple[str, str, int], Reason] = {}
         self._alone: dict[int, Pick] = {}  # picks for their trend alone are the same for everybody
         self._reaching: dict[int, Pick] = {}
 
@@ -99,8 +103,7 @@ class EditionRanker:
     def forget(self) -> None:
         """Let go of the interests learnt so far, for whoever is asked for ever new ones."""
         self._matcher.forget()
-        self._reasons.clear()
-        self._explainer = Explainer(self._matcher)
+        self._forget_reasons()
 
     def digest_for(
         self, subscriber: Subscriber, sent: AbstractSet[PaperId], digest_on: date
@@ -147,7 +150,7 @@ class EditionRanker:
         picks = select(pool, flat.interests, flat.readers)
         return [
             self._content(request, chosen.matches, self._matched(request, chosen))
-            for request, chosen in zip(requests, _by_reader(picks), strict=True)
+            for request, chosen in zip(requests, self._by_reader(picks), strict=True)
         ]
 
     def _content(self, request: Request, matches: int, matched: tuple[Pick, ...]) -> Digest | Skip:
@@ -171,27 +174,33 @@ class EditionRanker:
 
     def _matched(self, request: Request, chosen: "_Chosen") -> tuple[Pick, ...]:
         """The picks that match, and those beyond behind them."""
-        wanted, reason, ids, trends = request.wanted, self._reason, self._ids, self._worth
-        size, papers = chosen.size, chosen.papers
-        matched = [
-            Pick(ids[number], score, relevant, trends[number], reason(wanted[wish], number))
+        size, papers, wanted, reason = chosen.size, chosen.papers, request.wanted, self._reason
+        said = [self._reasons.get((one.kind, one.text), _NO_REASONS) for one in wanted]
+        reasons = [
+            said[wish].get(number) or reason(wanted[wish], number)
             # of the columns as much as there is of papers that match
-            for number, wish, score, relevant in zip(
-                papers[:size], chosen.wishes, chosen.scores, chosen.relevance, strict=False
-            )
+            for number, wish in zip(papers[:size], chosen.wishes, strict=False)
         ]
+        columns = zip(chosen.ids, chosen.scores, chosen.relevance, chosen.trends, reasons)  # noqa: B905
+        matched = map(_pick, columns)
         return (*matched, *map(self._beyond_matches, papers[size : size + chosen.beyond]))
 
     def _reason(self, interest: Interest, number: int) -> Reason:
-        key = (interest.kind, interest.text, number)
-        known = self._reasons.get(key)
+        """Why a paper comes, kept: many readers have the same interests."""
+        said = self._reasons[interest.kind, interest.text]
+        known = said.get(number)
         if known is None:
-            if len(self._reasons) >= _REASONS:  # what is kept must not grow with the readers
-                self._reasons.clear()
-                self._explainer = Explainer(self._matcher)
+            if self._told >= _REASONS:  # what is kept must not grow with the readers
+                self._forget_reasons()
+            self._told += 1
             known = self._explainer.matched(interest, number, self._trends[number])
-            self._reasons[key] = known
+            self._reasons[interest.kind, interest.text][number] = known
         return known
+
+    def _forget_reasons(self) -> None:
+        self._reasons: dict[tuple[str, str], dict[int, Reason]] = defaultdict(dict)
+        self._told = 0
+        self._explainer = Explainer(self._matcher)
 
     def _trending(self, number: int) -> Pick:
         if number not in self._alone:
@@ -212,6 +221,14 @@ class EditionRanker:
             self._reaching[number] = alone._replace(score=0.0, reason=reason)
         return self._reaching[number]
 
+    def _by_reader(self, picks: Picks) -> Iterable["_Chosen"]:
+        columns = (
+            *(picks.matches, picks.sizes, picks.beyond),
+            *(picks.papers, picks.wishes, picks.scores, picks.relevance),
+            *(self._numbered[picks.papers], self._worth[picks.papers]),
+        )
+        return map(_Chosen, *(column.tolist() for column in columns))
+
     def _carried(self, gap: int) -> Floats:
         """For how many days each paper has been in earlier digests' reach, for a reader with `gap`
         days between two of them, (papers,).
@@ -224,7 +241,9 @@ class EditionRanker:
 
 
 class _Chosen(NamedTuple):
-    """One reader's part of `Picks`, as lists, of which Python reads an item faster."""
+    """One reader's part of `Picks`, with what is known of its papers, as lists, of which Python
+    reads an item faster.
+    """
 
     matches: int
     size: int
@@ -233,14 +252,12 @@ class _Chosen(NamedTuple):
     wishes: list[int]
     scores: list[float]
     relevance: list[float]
+    ids: list[PaperId]
+    trends: list[float]
 
 
-def _by_reader(picks: Picks) -> Iterable[_Chosen]:
-    columns = (
-        *(picks.matches, picks.sizes, picks.beyond),
-        *(picks.papers, picks.wishes, picks.scores, picks.relevance),
-    )
-    return map(_Chosen, *(column.tolist() for column in columns))
+# what the class does when it is called, without going through Python for each of ten picks
+_pick = cast("Callable[[tuple[Any, ...]], Pick]", partial(tuple.__new__, Pick))
 
 
 def _is_hot(trend: Trend) -> bool:

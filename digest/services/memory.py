@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 _ARENA_MAX = -8  # M_ARENA_MAX of mallopt(3)
 _ARENAS = 2
-_SELDOM = (20_000, 50, 1_000)  # of gc.set_threshold: containers made, and rounds
+_SELDOM = (100_000, 50, 1_000)  # of gc.set_threshold: containers made, and rounds
 
 
 def few_arenas() -> None:

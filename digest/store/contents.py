@@ -111,7 +111,9 @@ def _pick_to_json(pick: Pick) -> str:
         if len(_TAILS) >= _MOST_TAILS:
             _TAILS.clear()
         known = _TAILS[id(reason)] = reason, relevance, trend, tail
-    return f'{{"p":{paper_id:d},"s":{_number(score)}{known[3]}'
+    # as `_number` does, which takes a tenth of the time here
+    said = repr(score) if type(score) is float and -1e300 < score < 1e300 else _number(score)
+    return f'{{"p":{paper_id:d},"s":{said}{known[3]}'
 
 
 def _number(value: float) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import starmap
+from itertools import chain, starmap
 from typing import Any
 
 from sqlalchemy import (
@@ -41,6 +41,7 @@ PIECE = 100  # rows that are given in one statement
 _WRITTEN = (_deliveries.c.subscriber_id, _deliveries.c.digest_on)
 _OWN = ("subscriber_id", "digest_on", "edition_id", "message_id", "state", "reason", "picks")
 _INSTANTS = ("queued_at", "due_at")
+_NUMBERED = [f"{name}_{n}" for n in range(PIECE) for name in _OWN]
 # what the rows of all digests begin with
 _SAME: dict[str, Any] = {
     "kind": MailKind.DIGEST.value,
@@ -93,28 +94,28 @@ def write_outcomes(
     session: Session, outcomes: Sequence[Outcome], now: datetime
 ) -> set[tuple[SubscriberId, date]]:
     """Write digests and skips in bulk; gives those whose date had no row yet."""
-    rows = [_digest_columns(o, now) | {"subscriber_id": o.subscriber_id} for o in outcomes]
+    rows = [(outcome.subscriber_id, *_own(outcome)) for outcome in outcomes]
     new: set[tuple[SubscriberId, date]] = set()
     for piece in chunks(rows, PIECE):
-        new |= _write_piece(session, piece)
+        new |= _write_piece(session, piece, dict.fromkeys(_INSTANTS, now))
     return new
 
 
 def _write_piece(
-    session: Session, rows: Sequence[dict[str, Any]]
+    session: Session, rows: Sequence[tuple[Any, ...]], now: dict[str, datetime]
 ) -> set[tuple[SubscriberId, date]]:
-    now = {name: rows[0][name] for name in _INSTANTS}
     if session.get_bind().dialect.name == POSTGRESQL:
         # one text: the elements of an array are quoted one by one, which takes far longer
-        listed = [{name: row[name] for name in _OWN} for row in rows]
+        listed = [dict(zip(_OWN, row, strict=True)) for row in rows]
         text = json.dumps(listed, default=date.isoformat)
         found: Sequence[Any] = _all_at_once(session).rows(session, {"rows": text} | now)
     elif len(rows) == PIECE:
-        values = {f"{name}_{n}": row[name] for n, row in enumerate(rows) for name in _OWN}
+        values = dict(zip(_NUMBERED, chain.from_iterable(rows), strict=True))
         found = _piece_at_once(session).rows(session, values | now)
     else:
         made = sqlite.insert(_deliveries).on_conflict_do_nothing().returning(*_WRITTEN)
-        found = session.execute(made, rows).all()
+        named = [dict(zip(_OWN, row, strict=True)) | now | _SAME for row in rows]
+        found = session.execute(made, named).all()
     return {(SubscriberId(owner), as_date(day)) for owner, day in found}
 
 
@@ -148,7 +149,8 @@ def replace_skipped(session: Session, outcome: Outcome, now: datetime) -> bool:
     """
     day = _day_of(outcome.subscriber_id, outcome.content.digest_on)
     skipped = update(_deliveries).where(day, _deliveries.c.state == State.SKIPPED.value)
-    written = skipped.values(_digest_columns(outcome, now)).returning(_deliveries.c.id)
+    values = dict(zip(_OWN[1:], _own(outcome), strict=True)) | dict.fromkeys(_INSTANTS, now)
+    written = skipped.values(values).returning(_deliveries.c.id)
     return session.scalars(written).first() is not None
 
 
@@ -274,22 +276,14 @@ def _mail_columns(letter: Letter, now: datetime) -> dict[str, Any]:
     }
 
 
-def _digest_columns(outcome: Outcome, now: datetime) -> dict[str, Any]:
-    content = outcome.content
-    queued = isinstance(content, Digest)
-    return {
-        "kind": MailKind.DIGEST.value,
-        "digest_on": content.digest_on,
-        "edition_id": outcome.edition_id,
-        "message_id": outcome.message_id if queued else "",
-        "state": (State.QUEUED if queued else State.SKIPPED).value,
-        "reason": content.reason.value if isinstance(content, Skip) else "",
-        "picks": contents.content_to_json(content)
-        if isinstance(content, Digest)
-        else contents.EMPTY,
-        "queued_at": now,
-        "due_at": now,
-    }
+def _own(outcome: Outcome) -> tuple[Any, ...]:
+    """What a row has of an outcome: `_OWN` but for the subscriber."""
+    content, edition = outcome.content, outcome.edition_id
+    if isinstance(content, Digest):
+        picks = contents.content_to_json(content)
+        return content.digest_on, edition, outcome.message_id, State.QUEUED.value, "", picks
+    reason = content.reason.value
+    return content.digest_on, edition, "", State.SKIPPED.value, reason, contents.EMPTY
 
 
 def _day_of(subscriber_id: SubscriberId, day: date) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ SQLAlchemy finds the text of a statement anew each time, and turns every column 
 what its type says; that takes longer than the store does.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -48,31 +48,32 @@ class Prepared:
             if (process := parameter.type.dialect_impl(dialect).bind_processor(dialect))
         }
         self._fixed = {
-            name: self._processed(name, parameter.value)
+            name: process(parameter.value)
+            if (process := self._processors.get(name))
+            else parameter.value
             for name, parameter in parameters.items()
             if not parameter.required
         }
 
-    def rows(self, session: Session, values: Mapping[str, Any]) -> Sequence[Any]:
+    def rows(self, session: Session, values: dict[str, Any]) -> Sequence[Any]:
         """Run it with these values; the rows that it gives."""
         return session.connection().exec_driver_sql(self._text, self._parameters(values)).all()
 
-    def run(self, session: Session, values: Mapping[str, Any]) -> None:
+    def run(self, session: Session, values: dict[str, Any]) -> None:
         """Run it with these values."""
         session.connection().exec_driver_sql(self._text, self._parameters(values))
 
-    def run_each(self, session: Session, values: Sequence[Mapping[str, Any]]) -> None:
+    def run_each(self, session: Session, values: Sequence[dict[str, Any]]) -> None:
         """Run it with each of these."""
         many = [self._parameters(one) for one in values]
         session.connection().exec_driver_sql(self._text, many)
 
-    def _parameters(self, values: Mapping[str, Any]) -> Any:
-        given = self._fixed | {name: self._processed(name, one) for name, one in values.items()}
+    def _parameters(self, values: dict[str, Any]) -> Any:
+        given = self._fixed | values
+        for name, process in self._processors.items():
+            if name in values:
+                given[name] = process(given[name])
         return tuple([given[name] for name in self._order]) if self._order else given
-
-    def _processed(self, name: str, value: Any) -> Any:
-        process = self._processors.get(name)
-        return process(value) if process else value
 
 
 def prepared(build: Callable[[str], Executable]) -> Callable[[Session], Prepared]:
