@@ -2,24 +2,31 @@
 
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 
 from digest.domain.tiers import Tier
 
 
-def missing_for(tier: Tier) -> str | None:
-    """What is missing for a better ranking, None where nothing is.
+@contextmanager
+def looking(tier: Tier) -> Iterator[Callable[[], str | None]]:
+    """Begin to look, while the caller does something else; what this gives waits for what is
+    missing for a better ranking, None where nothing is.
 
-    Raises UsageError for a tier that is not installed, WeightsError where its files are damaged.
+    That raises UsageError for a tier that is not installed, WeightsError where its files are
+    damaged.
     """
     if tier is Tier.CORE:
-        return None
-    if sys.platform != "linux" or threading.active_count() > 1:
-        return _note(tier)
-    # a copy of this process loads it all, and takes its hundred megabytes with it when it ends
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
-        return pool.submit(_note, tier).result()
+        yield lambda: None
+    elif sys.platform != "linux" or threading.active_count() > 1:
+        yield partial(_note, tier)
+    else:
+        # a copy of this process loads it all, and takes its hundred megabytes with it when it ends
+        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+            yield pool.submit(_note, tier).result
 
 
 def _note(tier: Tier) -> str | None:

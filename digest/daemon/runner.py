@@ -12,7 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from digest import notify
 from digest.app import App, present
-from digest.daemon.equipment import missing_for
+from digest.daemon.equipment import looking
 from digest.daemon.jobs import JOBS, Job
 from digest.daemon.pulse import Pulse
 from digest.daemon.reload import reread
@@ -74,13 +74,14 @@ class Daemon:
         Raises UsageError for a tier that is not installed, WeightsError where its files are
         damaged: before anything ran, for no later tick could compose either.
         """
-        missing = missing_for(self._app.settings.ranking.tier)
-        self._told.listen(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        scheduler = BackgroundScheduler(timezone="UTC")
-        for job in JOBS:
-            self._schedule(scheduler, job)
-        self._web = self._pages_if_wanted()
-        figures = None if self._web else self._figures_if_wanted()
+        with looking(self._app.settings.ranking.tier) as missing_for_it:
+            self._told.listen(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+            scheduler = BackgroundScheduler(timezone="UTC")
+            for job in JOBS:
+                self._schedule(scheduler, job)
+            self._web = self._pages_if_wanted()
+            figures = None if self._web else self._figures_if_wanted()
+            missing = missing_for_it()
         servers: list[Web | Server] = [one for one in (self._web, figures) if one]
         for server in servers:
             server.start()
