@@ -1,4 +1,4 @@
-"""Hostile words of what answers us: returned mail, relays, providers; and of the settings."""
+"""Hostile words of what answers us: returned mail and relays; and of the settings."""
 
 import json
 from collections.abc import Sequence
@@ -18,11 +18,8 @@ from tests.corpora.house import House
 from tests.corpora.strings import OWN, sendable, strings
 from tests.moody import Moody, options, post_to, queued
 from tests.reliability import record
-from tests.web.building import Browser, a_desk
-from tests.web.reported import ADA
 
 VERP = Verp("digest@papers.example", [SECRETS["DIGEST_SECRET_KEYS"]])
-USER, PASSWORD = "postmark", "password"
 LATER = ("--now", "2026-03-12T18:00Z")
 
 
@@ -111,38 +108,6 @@ def test_more_hostile_words_of_a_relay_stay_words(house: House, shared: Path) ->
     said = strings(shared, every=6)
     by_a_relay(house, said)
     told(house, "replies of a relay", said)
-
-
-def by_a_provider(house: House, said: Sequence[str]) -> None:
-    queued(house.engine, ADA)
-    deliver(post_to(house.engine, house.sink, NOON), options())
-    hooks = {"postmark_username": USER, "postmark_password": PASSWORD}
-    keys = {"secret_keys": (SECRETS["DIGEST_SECRET_KEYS"],), "pepper": SECRETS["DIGEST_PEPPER"]}
-    desk = a_desk(house.engine, house.web.clock, house.cli.folder, webhooks=hooks, **keys)
-    browser = Browser(desk)
-    for number, one in enumerate(said):
-        event = {
-            "RecordType": "Bounce", "ID": number, "Type": "SoftBounce", "TypeCode": 4096,
-            "Details": one, "Email": ADA, "BouncedAt": "2026-03-12T11:21:01Z", "Subject": one,
-        }  # fmt: skip
-        for changes in ({}, {"Email": one}, {"Type": one}, {"BouncedAt": one}, {"RecordType": one}):
-            reply = browser.client.post(
-                "/webhooks/postmark", content=json.dumps(event | changes), auth=(USER, PASSWORD)
-            )
-            assert reply.status_code < 500, (one, changes)
-            house.seen.look("HTTP reply", harm.in_text(reply.text))
-    through_lists(house)
-
-
-def test_hostile_words_of_a_provider_stay_words(house: House) -> None:
-    by_a_provider(house, OWN[::12])
-
-
-@pytest.mark.slow
-def test_more_hostile_words_of_a_provider_stay_words(house: House, shared: Path) -> None:
-    said = strings(shared, every=4)
-    by_a_provider(house, said)
-    told(house, "reports of a provider", said)
 
 
 # Settings
