@@ -15,9 +15,9 @@ from digest.domain.interests import Interest
 from digest.domain.papers import Paper, PaperId
 from digest.domain.subscribers import EmptyDay, Subscriber, SubscriberId
 from digest.domain.trends import Trend
+from digest.ranking import explain
 from digest.ranking.copies import Copies
 from digest.ranking.crowd import Lifts, Request, columns
-from digest.ranking.explain import Explainer, trends_alone
 from digest.ranking.flat import Floats, Picks
 from digest.ranking.match import Background, Matcher
 from digest.ranking.select import pool_of, select, trending
@@ -30,7 +30,7 @@ JITTER = timedelta(hours=1)  # an edition may be that much older than the digest
 
 _NO_TREND = Trend()
 _CHUNK = 2_000
-_REASONS = 100_000  # kept at most, some 50 MB
+_REASONS = 40_000  # kept at most, some 20 MB
 _DAY = timedelta(days=1)
 _NO_REASONS: Mapping[int, Reason] = {}
 
@@ -193,14 +193,13 @@ class EditionRanker:
             if self._told >= _REASONS:  # what is kept must not grow with the readers
                 self._forget_reasons()
             self._told += 1
-            known = self._explainer.matched(interest, number, self._trends[number])
+            known = explain.matched(self._matcher, interest, number, self._trends[number])
             self._reasons[interest.kind, interest.text][number] = known
         return known
 
     def _forget_reasons(self) -> None:
         self._reasons: dict[tuple[str, str], dict[int, Reason]] = defaultdict(dict)
         self._told = 0
-        self._explainer = Explainer(self._matcher)
 
     def _trending(self, number: int) -> Pick:
         if number not in self._alone:
@@ -209,7 +208,7 @@ class EditionRanker:
                 score=float(self._trend[number]),
                 relevance=0.0,
                 trend=float(self._trend[number]),
-                reason=trends_alone(self._trends[number]),
+                reason=explain.trends_alone(self._trends[number]),
             )
         return self._alone[number]
 

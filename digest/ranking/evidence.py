@@ -25,6 +25,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import log
 
 from digest.domain.digests import Where
@@ -87,9 +88,9 @@ class Phrase:
         plain = [text[word.start : word.end].casefold() for word in words]
         share = statistics.share([word.stem for word in words]) if words else 1.0
         return cls(
-            forms=tuple(frozenset((w.form, p)) for w, p in zip(words, plain, strict=True)),
+            forms=tuple(_either(w.form, p) for w, p in zip(words, plain, strict=True)),
             stems=tuple(
-                frozenset((w.stem, p)) if _has_stem(text[w.start : w.end], w.form) else None
+                _either(w.stem, p) if _has_stem(text[w.start : w.end], w.form) else None
                 for w, p in zip(words, plain, strict=True)
             ),
             telling=tuple(n for n, w in enumerate(words) if w.form not in STOP_WORDS),
@@ -360,6 +361,11 @@ def _places(places: Mapping[str, Column], names: Names) -> Column:
         if more:
             found = sorted({*found, *more}) if found else more
     return found
+
+
+@lru_cache(maxsize=16_384)  # phrases share their words, and sets are large
+def _either(one: str, other: str) -> Names:
+    return frozenset((one, other))
 
 
 def _has_stem(word: str, form: str) -> bool:

@@ -9,7 +9,7 @@ from digest.domain.digests import Where, why
 from digest.domain.interests import interest
 from digest.domain.papers import Paper
 from digest.domain.trends import Trend
-from digest.ranking.explain import Explainer
+from digest.ranking import explain
 from digest.ranking.match import Matcher, synonym_key
 from digest.ranking.statistics import Statistics
 from tests.builders import a_paper
@@ -51,7 +51,7 @@ def barred(text: str) -> list[int]:
 
 
 def told(text: str, number: int) -> str:
-    reason = Explainer(matcher()).matched(interest(text), number, Trend())
+    reason = explain.matched(matcher(), interest(text), number, Trend())
     return why(reason)
 
 
@@ -209,9 +209,9 @@ def test_the_words_to_highlight_are_those_of_all_terms() -> None:
 
 
 def test_each_reader_of_a_joined_interest_reads_their_own_words() -> None:
-    explain = Explainer(matcher())
+    one = matcher()
     texts = ("Agents AND planning", "planning AND agents")
-    reasons = [explain.matched(interest(text), 0, Trend()) for text in texts]
+    reasons = [explain.matched(one, interest(text), 0, Trend()) for text in texts]
     assert [reason.parts[0].text for reason in reasons] == ["Agents", "planning"]
     assert reasons[0].named == ("Agents", "planning")
 

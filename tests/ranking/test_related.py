@@ -15,9 +15,9 @@ from digest.domain.trends import Trend
 from digest.mail.entries import joined, paper_view
 from digest.mail.links import Site
 from digest.mail.render import Renderer
+from digest.ranking import explain
 from digest.ranking.acronyms import Acronyms
 from digest.ranking.edition import THRESHOLD, EditionRanker
-from digest.ranking.explain import Explainer
 from digest.ranking.match import Background, Matcher, Row
 from digest.ranking.statistics import Statistics, Text
 from tests.builders import a_paper, a_subscriber
@@ -128,7 +128,7 @@ def test_an_excluded_phrase_brings_no_related_papers() -> None:
 
 def test_the_reason_names_words_that_stand_in_the_paper() -> None:
     one = matcher(TEXTS)
-    reason = Explainer(one).matched(interest("Speculative Decoding"), RELATED, Trend())
+    reason = explain.matched(one, interest("Speculative Decoding"), RELATED, Trend())
     title, abstract = TEXTS[RELATED]
     assert reason.where is Where.RELATED and len(reason.words) == 3
     assert all(word in f"{title}\n{abstract}" for word in reason.words)
@@ -159,7 +159,7 @@ def test_a_line_without_spaces_is_no_word_to_tell() -> None:
 def test_in_a_mail_the_reason_is_escaped_and_only_what_stands_there_is_marked() -> None:
     wanted = interest("<b>speculative</b> decoding & more")
     paper = papers_of(TEXTS)[RELATED]
-    reason = Explainer(matcher(TEXTS)).matched(interest(PHRASE), RELATED, Trend())
+    reason = explain.matched(matcher(TEXTS), interest(PHRASE), RELATED, Trend())
     shown = replace(reason, interest=wanted.label)
     view = paper_view(a_pick(paper, shown), paper, 1, site=Site(url="https://d.example"), room=340)
     assert joined(view.reason).startswith("related to <b>speculative</b> decoding & more: it talks")

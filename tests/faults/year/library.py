@@ -142,11 +142,11 @@ def _spelled(rng: Random, title: str) -> str:
 
 def settings() -> tuple[SourceSettings, ...]:
     """The sources as an operator would configure them."""
-    common = {"every_minutes": 650}
+    seldom = {"kind": "jsonl", "every_minutes": 1_500}  # they list what is new for two days
     return (
-        SourceSettings(name="daily", kind="huggingface", url=DAILY_HOST, **common),
-        SourceSettings(name="mirror", kind="jsonl", url=LINES_HOST, **common),
-        SourceSettings(name="journal", kind="jsonl", url=JOURNAL_HOST, **common),
+        SourceSettings(name="daily", kind="huggingface", url=DAILY_HOST, every_minutes=650),
+        SourceSettings(name="mirror", url=LINES_HOST, **seldom),
+        SourceSettings(name="journal", url=JOURNAL_HOST, **seldom),
     )
 
 

@@ -35,7 +35,8 @@ ZONES = (
     "Australia/Lord_Howe", "America/Santiago", "Pacific/Apia", "Africa/Cairo", "America/Havana",
     "Asia/Kathmandu", "Europe/Berlin", "America/New_York", "UTC",
 )  # fmt: skip
-COMMON_UTC = (1, 13)
+# of which a run has one; in the west the day before is still on then, in the east the next one is
+COMMON_UTC = (1, 12)
 # hours that clocks leave out or show twice
 JUMPS = {
     "America/Havana": (0,), "America/Santiago": (0, 23), "Africa/Cairo": (0, 23),
@@ -239,10 +240,10 @@ def a_person(rng: Random, number: int, at: datetime) -> Person:
 
 
 def another_wish(rng: Random, wish: Wish, zone: str, at: datetime) -> Wish:
-    """Another hour and frequency in that zone. Most hours are those that all zones have at a few
-    instants, so that one look serves many; the others are where clocks jump.
+    """Another hour and frequency in that zone. Most hours are those that all zones have at about
+    that instant of the UTC day, so that one look serves many; the others are where clocks jump.
     """
-    common = shown(at.replace(hour=rng.choice(COMMON_UTC), minute=0), zone).hour
+    common = shown(at, zone).hour
     hour = common if rng.random() < 0.85 else rng.choice(JUMPS.get(zone, (2, 23)))
     often, weekday = rng.choice(OFTEN), rng.randrange(7)
     return replace(wish, zone=zone, hour=hour, often=often, weekday=weekday)

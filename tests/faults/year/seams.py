@@ -3,10 +3,10 @@
 import gc
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,12 +21,16 @@ import digest.daemon.runner
 import digest.daemon.steps
 import digest.faultpoints
 import digest.parts
+import digest.ranking.match
 import digest.ranking.statistics
+import digest.ranking.vocabulary
 import digest.services.alone
 import digest.services.attempts
 import digest.services.claims
 import digest.services.collect
+import digest.services.compose
 import digest.services.deliver
+import digest.services.knowledge
 import digest.services.prune  # else a planted bug could stay in what is imported meanwhile
 import digest.store.clock
 import digest.store.turns
@@ -120,6 +124,15 @@ def _same(step: Any) -> Any:
     return step
 
 
+def _nothing_else(**_named: object) -> None:
+    """A pool without background: interests are matched by their words."""
+
+
+def _known(real: Callable[[str], Any]) -> Callable[[str], Any]:
+    """What a text is made into, kept for as long as its paper is listed."""
+    return lru_cache(maxsize=4_096)(real)
+
+
 def _exchanges(world: World, relay: Callable[[], Any]) -> list[Exchange]:
     numbers = iter(range(1, 10**9))
 
@@ -162,6 +175,14 @@ def _exchanges(world: World, relay: Callable[[], Any]) -> list[Exchange]:
         # a small world's statistics: tables for a million words take most of the time
         (digest.ranking.statistics, "_SLOTS", 1 << 12),
         (digest.ranking.statistics, "_SHIFT", np.uint64(52)),
+        # what else a phrase is about takes half of composing, and is for the ranker's tests to judge
+        (digest.services.knowledge, "Background", _nothing_else),
+        (digest.services.knowledge, "texts_before", lambda *_args: ()),
+        # matrices of some dozens of papers keep no second core busy
+        (digest.services.compose, "one_blas_thread", lambda: nullcontext),
+        # the same few papers are read at each look
+        (digest.ranking.match, "tokens", _known(digest.ranking.vocabulary.tokens)),
+        (digest.ranking.statistics, "stems", _known(digest.ranking.vocabulary.stems)),
         # to read the templates takes a fresh process longer than a day of its life
         (digest.parts, "Renderer", _renderer),
         # templates do not change meanwhile, and every run looks at all of them first

@@ -23,6 +23,7 @@ class Weather:
     post: Post
     library: Library
     hosts: tuple[Host, ...]
+    started: Callable[[], None]
 
     def day(self, begins: float, moments: list[float]) -> None:
         """Draw one day's faults; `moments` are when the daemons will be at work."""
@@ -86,6 +87,7 @@ class Weather:
             if host.process is process:
                 self.world.kill(process, "while idle")
                 host.start()
+                self.started()
 
         self._at(self.world.steady + back_s + 30, restart)
 

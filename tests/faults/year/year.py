@@ -12,20 +12,28 @@ from tests.faults.year.clock import Process, World
 from tests.faults.year.hosts import Host, Look, loaded
 from tests.faults.year.library import Library
 from tests.faults.year.oracle import Oracle
-from tests.faults.year.people import ZONES, Desk, Person, a_person, another_wish, some_days_later
+from tests.faults.year.people import (
+    COMMON_UTC,
+    ZONES,
+    Desk,
+    Person,
+    a_person,
+    another_wish,
+    some_days_later,
+)
 from tests.faults.year.post import Post, Try
 from tests.faults.year.seams import on_virtual_clock
 from tests.faults.year.store import folder, fresh_sqlite, watched_engine
 from tests.faults.year.violation import Violation
 from tests.faults.year.weather import DAY_S, HOUR_S, Weather
-from tests.faults.year.zones import day_of, due_at
+from tests.faults.year.zones import day_of, due_at, end_of
 
 LEAP_YEAR = datetime(2028, 1, 1, tzinfo=UTC)
 APIA = datetime(2011, 12, 17, tzinfo=UTC)
 CALM_DAYS = 3
 DRAIN_TICKS = 8
-APART_S = 9 * HOUR_S
 PEOPLE = 20
+FEW = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +66,7 @@ class Life:
         self.seed = seed
         self.rng = Random(f"life {seed}")
         self.world = World(seed, start)
+        self.common_hour = self.rng.choice(COMMON_UTC)
         self.library = Library(Random(f"library {seed}"))
         self.post = Post(self.world, Random(f"post {seed}"))
         self.looks: list[Look] = []
@@ -73,11 +82,16 @@ class Life:
         keys = self.hosts[0].app.keys
         self.desk = Desk(self.world, engine, keys, self.post.order)
         self.weather = Weather(
-            self.world, Random(f"weather {seed}"), self.post, self.library, self.hosts
+            self.world,
+            Random(f"weather {seed}"),
+            self.post,
+            self.library,
+            self.hosts,
+            started=self._again,
         )
         self.post.arrived = self._arrived
         self.books = books.Books(store_url)
-        self.steps = 0
+        self.moments: list[float] = []
 
     # What is to happen
 
@@ -118,25 +132,37 @@ class Life:
         self.world.run(at + DRAIN_TICKS * 4.1 * HOUR_S + HOUR_S)
 
     def _moments(self, begins: float) -> list[float]:
-        """When somebody's digest falls due that day, by the calendar."""
+        """When the daemons are to look that day, by the calendar: as somebody's digest falls due.
+
+        Most of those looks are left to a later one of the same local date, where there is one; those
+        that serve few are often left out, as if the host had slept.
+        """
+        spans = self._dates_that_end(begins)
+        known = [at for at in self.moments if at >= begins - DAY_S]
+        dues = sorted({due for due, _ in spans})
+        kept = [due for due in dues if self.rng.random() < 0.05 and due >= begins]
+        left = sorted(spans, key=lambda span: span[1])
+        while left := [one for one in left if not any(one[0] <= at < one[1] for at in known + kept)]:
+            last = max(due for due in dues if due < left[0][1])
+            served = [span for span in left if span[0] <= last < span[1]]
+            if len(served) >= FEW or self.rng.random() < 0.3:
+                kept.append(last)
+            left = [span for span in left if span not in served]
+        self.moments = sorted({max(at, begins) for at in kept})
+        return self.moments
+
+    def _dates_that_end(self, begins: float) -> list[tuple[float, float]]:
+        """From when until when that day the digests are due whose dates end within it."""
         begin = self.world.start + timedelta(seconds=begins)
-        found = set()
-        for person in self.people:
-            wish = person.wish
+        found = []
+        for wish in [person.wish for person in self.people if person.wish.active]:
             for ahead in (-1, 0, 1):
                 day = day_of(begin, wish.zone) + timedelta(days=ahead)
                 due = due_at(wish.zone, wish.hour, day) if wish.wants(day) else None
-                if due and begin <= due < begin + timedelta(days=1):
-                    found.add((due - self.world.start).total_seconds())
-        return self._thinned(sorted(found))
-
-    def _thinned(self, moments: list[float]) -> list[float]:
-        """Most of those that are soon followed by another are left to that one."""
-        kept: list[float] = []
-        for at in reversed(moments):
-            if not kept or kept[-1] - at > APART_S or self.rng.random() < 0.05:
-                kept.append(at)
-        return kept[::-1]
+                end = end_of(wish.zone, day)
+                if due and end and begin < end <= begin + timedelta(days=1):
+                    found.append(tuple((at - self.world.start).total_seconds() for at in (due, end)))
+        return found
 
     def _look(self, at: float) -> None:
         """A moment at which somebody is due: one daemon looks, or both at once, or none."""
@@ -158,22 +184,25 @@ class Life:
             def work() -> None:
                 host.do(job)
                 if process is host.process and not process.dead:
-                    self._again(at)
+                    self._again()
 
             self.world.at(self.world.steady, work, process)
 
         self.world.at(at, begin)
 
-    def _again(self, at: float) -> None:
+    def _again(self) -> None:
         """Look once more soon where the ledger holds something that is not settled."""
         open_at = self.books.next_open()
         if open_at is None:
             return
         waits = (open_at - self.world.now()).total_seconds()
-        if -HOUR_S < waits < 5 * HOUR_S:
-            later = max(waits, 0.0) + self.rng.choice((1.0, 31.0, 200.0, 900.0))
-            job = "tick" if self.rng.random() < 0.2 else "deliver"
-            self.tick(self.rng.choice(self.hosts), self.world.steady + later, job)
+        if waits > 5 * HOUR_S:
+            return
+        later = max(waits, 0.0) + self.rng.choice((1.0, 31.0, 200.0, 900.0))
+        if waits < -HOUR_S:  # the relay is given a rest
+            later += self.rng.random() * 5 * HOUR_S
+        job = "tick" if self.rng.random() < 0.2 else "deliver"
+        self.tick(self.rng.choice(self.hosts), self.world.steady + later, job)
 
     def _prune(self) -> None:
         host = self.hosts[0]
@@ -182,12 +211,16 @@ class Life:
     # People
 
     def _somebody(self, number: int) -> Person:
-        person = a_person(self.rng, number, self.world.start)
+        person = a_person(self.rng, number, self._common(self.world.start))
         if self.world.start.year < 2020 and number % 3 == 0:
             person.wish = replace(person.wish, zone="Pacific/Apia", often="daily")
         self.people.append(person)
         self.by_email[person.email] = person
         return person
+
+    def _common(self, at: datetime) -> datetime:
+        """The instant of that UTC day at which most are due."""
+        return at.replace(hour=self.common_hour, minute=0)
 
     def _newcomer(self, person: Person, at: float) -> None:
         act = self.desk.sign_up if self.rng.random() < 0.3 else self.desk.join
@@ -221,7 +254,8 @@ class Life:
         elif not wish.active:
             return
         elif draw < 0.35:
-            desk.change(person, another_wish(self.rng, wish, self.rng.choice(ZONES), now))
+            at = self._common(now)
+            desk.change(person, another_wish(self.rng, wish, self.rng.choice(ZONES), at))
         elif draw < 0.5:
             desk.pause(person, some_days_later(person, self.world.now(), self.rng.randint(1, 6)))
         elif draw < 0.65:

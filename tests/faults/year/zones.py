@@ -52,6 +52,12 @@ def local_day(zone: str, day: date) -> LocalDay | None:
     return local_days(zone, date(day.year, day.month, 1)).get(day)
 
 
+def end_of(zone: str, day: date) -> datetime | None:
+    """When the next date begins there, one that is left out passed over."""
+    later = (local_day(zone, day + ahead * DAY) for ahead in (1, 2))
+    return next((one.begins for one in later if one), None)
+
+
 def due_at(zone: str, hour: int, day: date) -> datetime | None:
     """When a digest falls due there: as that hour is first shown. One that is left out comes when
     clocks that nobody had set forward would show it.
