@@ -139,7 +139,8 @@ class _Walk:
             number
             for number, kept in self._library.kept.items()
             if self._unseen_s < kept < look.begun
-            and look.shown - WINDOW < self._library.seen_at[number] <= look.shown
+            and look.shown - WINDOW < self._library.first_seen(number)
+            and self._library.seen_at[number] <= look.shown
             and number not in sent
             and self._library.works[number].topic in self._person.topics
         ]

@@ -12,7 +12,7 @@ from digest.app import App
 from digest.daemon import Daemon
 from digest.domain.tiers import Tier
 from digest.settings import Loaded, Settings
-from tests.faults.year.clock import Process, World
+from tests.faults.year.clock import Dead, Process, World
 from tests.faults.year.library import Http, Library, settings
 from tests.faults.year.store import watched_engine
 
@@ -119,7 +119,11 @@ def keeping(real: Callable[..., Any], world: World, library: Library) -> Callabl
     def keep(engine: Engine, batch: Any, now: datetime, **named: Any) -> Any:
         assert world.process is not None
         handed = library.handed.pop((world.process.name, batch.source), ())
-        done = real(engine, batch, now, **named)
+        try:
+            done = real(engine, batch, now, **named)
+        except Dead:
+            library.perhaps_merged(handed, now)
+            raise
         if not done.failed:
             library.merged(handed, now, world.steady)
         return done

@@ -56,6 +56,7 @@ class Library:
     )
     spoiled: dict[str, str] = field(default_factory=dict)
     seen_at: dict[int, datetime] = field(default_factory=dict)
+    perhaps_at: dict[int, datetime] = field(default_factory=dict)
     served: dict[int, float] = field(default_factory=dict)
     kept: dict[int, float] = field(default_factory=dict)
     apart: dict[int, int] = field(default_factory=dict)
@@ -118,6 +119,16 @@ class Library:
             self.kept.setdefault(face.work, steady)
             self.seen_at.setdefault(face.work, shown)
             self._name(face)
+
+    def perhaps_merged(self, faces: Iterable[Face], shown: datetime) -> None:
+        """These may be in the store: who merged them died, perhaps after the commit."""
+        for face in faces:
+            if face.work not in self.seen_at:
+                self.perhaps_at.setdefault(face.work, shown)
+
+    def first_seen(self, work: int) -> datetime:
+        """The earliest instant by which a work that is in the store may be dated there."""
+        return self.perhaps_at.get(work, self.seen_at[work])
 
     def papers_of(self, work: int) -> int:
         """For how many papers a work could be taken by who knew but what had been listed."""

@@ -175,7 +175,7 @@ def _exchanges(world: World, relay: Callable[[], Any]) -> list[Exchange]:
         # a small world's statistics: tables for a million words take most of the time
         (digest.ranking.statistics, "_SLOTS", 1 << 12),
         (digest.ranking.statistics, "_SHIFT", np.uint64(52)),
-        # what else a phrase is about takes half of composing, and is for the ranker's tests to judge
+        # what a phrase is about takes half of composing, and is for the ranker's tests to judge
         (digest.services.knowledge, "Background", _nothing_else),
         (digest.services.knowledge, "texts_before", lambda *_args: ()),
         # matrices of some dozens of papers keep no second core busy

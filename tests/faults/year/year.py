@@ -134,15 +134,17 @@ class Life:
     def _moments(self, begins: float) -> list[float]:
         """When the daemons are to look that day, by the calendar: as somebody's digest falls due.
 
-        Most of those looks are left to a later one of the same local date, where there is one; those
-        that serve few are often left out, as if the host had slept.
+        Most are served by a later look of the same local date; a look that would serve few is left
+        out more often than not, as if the host had slept.
         """
         spans = self._dates_that_end(begins)
         known = [at for at in self.moments if at >= begins - DAY_S]
         dues = sorted({due for due, _ in spans})
         kept = [due for due in dues if self.rng.random() < 0.05 and due >= begins]
         left = sorted(spans, key=lambda span: span[1])
-        while left := [one for one in left if not any(one[0] <= at < one[1] for at in known + kept)]:
+        while left := [
+            one for one in left if not any(one[0] <= at < one[1] for at in known + kept)
+        ]:
             last = max(due for due in dues if due < left[0][1])
             served = [span for span in left if span[0] <= last < span[1]]
             if len(served) >= FEW or self.rng.random() < 0.3:
@@ -161,7 +163,9 @@ class Life:
                 due = due_at(wish.zone, wish.hour, day) if wish.wants(day) else None
                 end = end_of(wish.zone, day)
                 if due and end and begin < end <= begin + timedelta(days=1):
-                    found.append(tuple((at - self.world.start).total_seconds() for at in (due, end)))
+                    found.append(
+                        tuple((at - self.world.start).total_seconds() for at in (due, end))
+                    )
         return found
 
     def _look(self, at: float) -> None:
