@@ -259,9 +259,8 @@ def _in_mail(title: str, abstract: str, url: str | None) -> None:
     assert not list(found.harm()), list(found.harm())
     assert found.elements <= _ENTRY, found.elements - _ENTRY
     assert " ".join(found.headings[0].split()) == shown.title_text, title
-    assert plain(title)[:200] == shown.title_text[:200].removesuffix("…")[:200] or (
-        len(title) > 300
-    ), title
+    whole, told = (text[:200].removesuffix("…") for text in (plain(title), shown.title_text))
+    assert whole == told or len(title) > 300, title
 
 
 _ENTRY = {
