@@ -56,6 +56,7 @@ class Library:
     )
     spoiled: dict[str, str] = field(default_factory=dict)
     seen_at: dict[int, datetime] = field(default_factory=dict)
+    newest_at: dict[int, datetime] = field(default_factory=dict)
     perhaps_at: dict[int, datetime] = field(default_factory=dict)
     served: dict[int, float] = field(default_factory=dict)
     kept: dict[int, float] = field(default_factory=dict)
@@ -118,7 +119,7 @@ class Library:
         for face in faces:
             self.kept.setdefault(face.work, steady)
             self.seen_at.setdefault(face.work, shown)
-            self._name(face)
+            self._name(face, shown)
 
     def perhaps_merged(self, faces: Iterable[Face], shown: datetime) -> None:
         """These may be in the store: who merged them died, perhaps after the commit."""
@@ -134,11 +135,13 @@ class Library:
         """For how many papers a work could be taken by who knew but what had been listed."""
         return self.apart.get(work, 1)
 
-    def _name(self, face: Face) -> None:
+    def _name(self, face: Face, shown: datetime) -> None:
         title = "B" if face.title.startswith("Revisited") else "A"
         names = {title, face.arxiv.partition("v")[0], face.doi} - {""}
         parts = self._names.setdefault(face.work, [])
         same = [part for part in parts if part & names]
+        if not same:  # it came in as a paper of its own, which is as new as that
+            self.newest_at[face.work] = max(shown, self.newest_at.get(face.work, shown))
         self._names[face.work] = [part for part in parts if not part & names]
         self._names[face.work].append(names.union(*same))
         self.apart[face.work] = max(self.papers_of(face.work), len(self._names[face.work]))

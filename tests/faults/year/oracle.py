@@ -87,7 +87,7 @@ class Oracle:
                 counts[number] += letter.came  # what was cancelled may come another day
                 if counts[number] > self.library.papers_of(number):
                     yield Violation(at, "paper twice", f"{about}: wk{number:05d}")
-                seen = self.library.seen_at.get(number, letter.dated)
+                seen = self.library.newest_at.get(number, letter.dated)
                 if number not in self.library.served or seen < letter.dated - WINDOW - SLACK:
                     yield Violation(at, "not in the window", f"{about}: wk{number:05d} of {seen}")
                 topic = self.library.works[number].topic
