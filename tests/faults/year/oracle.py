@@ -119,7 +119,20 @@ class Oracle:
             return False
         refused = any(one.refused for one in letter.tries)
         doubts = sum(one.doubtful and not one.answered for one in letter.tries)
+        doubts += self._begun_and_left(letter)
         return refused or doubts >= 2 or letter.tries[-1].steady > begun + GIVEN_UP_S
+
+    def _begun_and_left(self, letter: Letter) -> int:
+        """How many tries had begun when their process died or stood still, and came to nothing:
+        for all that others can know, each may have been taken.
+        """
+        tries = letter.tries
+        return sum(
+            begun <= still < begun + LEASE_S
+            and not any(one.process is process and begun <= one.steady <= still for one in tries)
+            for begun, process in self.post.begins[tries[0].number]
+            for still in [process.died_at, *(first for first, _ in process.stood_still)]
+        )
 
     def _consent(self, person: Person, one: Try) -> Iterator[Violation]:
         """Nothing begins after somebody's leaving has committed; no digest while they pause."""

@@ -54,6 +54,7 @@ class Try:
     """One message that was handed over, in the order in which tries began."""
 
     order: int
+    number: int
     begun: int | None
     steady: float
     shown: datetime
@@ -80,6 +81,9 @@ class Post:
     by_message: dict[str, list[Try]] = field(default_factory=lambda: defaultdict(list))
     arrived: Callable[[Try], None] = lambda _one: None
     begun_at: dict[int, int] = field(default_factory=dict)
+    begins: dict[int, list[tuple[float, Process]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     orders: int = 0
 
     def order(self) -> int:
@@ -91,6 +95,9 @@ class Post:
         """A transaction that began these deliveries has just committed."""
         order = self.order()
         self.begun_at.update(dict.fromkeys(numbers, order))
+        assert self.world.process is not None
+        for number in numbers:
+            self.begins[number].append((self.world.steady, self.world.process))
 
     def relay(self) -> "Relay":
         assert self.world.process is not None
@@ -181,6 +188,7 @@ class Connection:
         post, world = self._post, self._post.world
         one = Try(
             order=post.order(),
+            number=number,
             begun=post.begun_at.get(number),
             steady=world.steady,
             shown=world.now(),
