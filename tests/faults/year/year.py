@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from digest.domain.deliveries import MailKind
+from digest.services.memory import collecting_seldom
 from tests.faults.year import books
 from tests.faults.year.clock import Process, World
 from tests.faults.year.hosts import Host, Look, loaded
@@ -293,7 +294,8 @@ def simulate(
 ) -> Outcome:
     """Live through so many days, and judge them."""
     life = Life(seed, start, store_url or fresh_sqlite())
-    with on_virtual_clock(life.world, seed, life.post, life.library, life.looks):
+    virtual = on_virtual_clock(life.world, seed, life.post, life.library, life.looks)
+    with collecting_seldom(), virtual:
         try:
             life.begin(people)
             for number in range(days):
