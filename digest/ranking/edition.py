@@ -32,7 +32,6 @@ _NO_TREND = Trend()
 _CHUNK = 2_000
 _REASONS = 40_000  # kept at most, some 20 MB
 _DAY = timedelta(days=1)
-_NO_REASONS: Mapping[int, Reason] = {}
 
 
 class EditionRanker:
@@ -175,7 +174,7 @@ class EditionRanker:
     def _matched(self, request: Request, chosen: "_Chosen") -> tuple[Pick, ...]:
         """The picks that match, and those beyond behind them."""
         size, papers, wanted, reason = chosen.size, chosen.papers, request.wanted, self._reason
-        said = [self._reasons.get((one.kind, one.text), _NO_REASONS) for one in wanted]
+        said = [self._reasons[one.kind, one.text] for one in wanted]
         reasons = [
             said[wish].get(number) or reason(wanted[wish], number)
             # of the columns as much as there is of papers that match
@@ -187,8 +186,7 @@ class EditionRanker:
 
     def _reason(self, interest: Interest, number: int) -> Reason:
         """Why a paper comes, kept: many readers have the same interests."""
-        said = self._reasons[interest.kind, interest.text]
-        known = said.get(number)
+        known = self._reasons[interest.kind, interest.text].get(number)
         if known is None:
             if self._told >= _REASONS:  # what is kept must not grow with the readers
                 self._forget_reasons()

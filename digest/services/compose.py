@@ -133,6 +133,7 @@ class Composer:
         self._engine = engine
         self._policy = policy
         self._knowledge = Knowledge(policy.tier)
+        self._one_blas_thread = one_blas_thread()  # which looks through all that is loaded
         self._pool: _Pool | None = None
 
     def compose(
@@ -156,7 +157,7 @@ class Composer:
         if who == Who() and not dry_run:
             date_anew(self._engine, now)
             self._expect(now)
-        with collecting_seldom(), one_blas_thread()():
+        with collecting_seldom(), self._one_blas_thread():
             for several in chunks(self._plans(who, now, done), AHEAD):
                 if stop():
                     break
