@@ -64,19 +64,21 @@ def due_sources(
 ) -> list[SourceSpec]:
     """The sources that are to be asked again by now, in the order of the config."""
     with reading(engine) as session:
-        asked = {p.spec.name: _asked(session, p.spec.name) for p in planned}
+        kept = {known.name: known for known in memory.list_sources(session)}
+        asked = {p.spec.name: _asked(session, kept.get(p.spec.name)) for p in planned}
     return [
         p.spec for p in planned if next_ask(p.spec.kind, asked[p.spec.name], now, p.every) <= now
     ]
 
 
-def _asked(session: Session, name: str) -> Asked:
-    known = memory.source_memory(session, name)
+def _asked(session: Session, known: memory.SourceMemory | None) -> Asked:
+    if known is None:
+        return Asked()
     failed = known.last_outcome in memory.FAILURES
     return Asked(
         at=known.last_fetch_at,
         papers_at=known.last_papers_at,
-        failures=memory.failures_in_row(session, name) if failed else 0,
+        failures=memory.failures_in_row(session, known.name) if failed else 0,
     )
 
 

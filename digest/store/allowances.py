@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
     Executable,
     Select,
     and_,
@@ -142,9 +141,9 @@ def sit(
     if not most:
         return wanted
     hold(session, seats_scope(scope), now)
-    seats = select(_seats.c.number, _seats.c.owner, _taken(now, lease).label("taken"))
-    rows = session.execute(_in_order(seats.where(_seats.c.scope == scope))).all()
-    taken = {row.number: row.owner for row in rows if row.taken}
+    farthest = now + max(4 * lease, AHEAD_MOST)  # a lease that ends later is a clock's fault
+    asked = {"of": scope, "now": now, "farthest": farthest}
+    taken = {row.number: row.owner for row in session.execute(_TAKEN, asked).all() if row.taken}
     mine = list(taken.values()).count(owner)
     room = max(0, min(wanted - mine, most - len(taken)))
     free = [number for number in range(1, most + 1) if number not in taken][:room]
@@ -163,10 +162,9 @@ def keep_seats(session: Session, owner: str, now: datetime, lease: timedelta) ->
     in the same transaction holds `seats_scope` first, as `sit` does before it looks at any seat:
     else two who renew wait for each other's seats.
     """
-    held = session.execute(_in_order(_owned(owner))).all()
+    held = session.execute(_OWNED, {"of": owner}).all()
     if held:
-        mine = update(_seats).where(_seats.c.owner == owner)
-        session.execute(mine.values(lease_until=now + lease))
+        session.execute(_KEPT, {"of": owner, "until": now + lease})
     return len(held)
 
 
@@ -177,28 +175,13 @@ def seats_scope(scope: str) -> str:
 
 def leave(session: Session, owner: str) -> None:
     """Free the seats of `owner`."""
-    if session.execute(_in_order(_owned(owner))).all():
-        session.execute(delete(_seats).where(_seats.c.owner == owner))
+    if session.execute(_OWNED, {"of": owner}).all():
+        session.execute(_LEFT, {"of": owner})
 
 
 def hold(session: Session, scope: str, now: datetime) -> datetime:
     """Lock one scope's row until the commit, made where it was missing; when it is free."""
     return _hold(session, [Scope(scope)], now)[Scope(scope)]
-
-
-def _owned(owner: str) -> Select[Any]:
-    return select(_seats.c.number).where(_seats.c.owner == owner)
-
-
-def _in_order(query: Select[Any]) -> Select[Any]:
-    """Lock seats in one order, so that no two wait for each other in a circle."""
-    return query.order_by(_seats.c.scope, _seats.c.number).with_for_update()
-
-
-def _taken(now: datetime, lease: timedelta) -> ColumnElement[bool]:
-    """Seats that somebody sits on; a lease far ahead is a clock's fault."""
-    ends = _seats.c.lease_until
-    return and_(_seats.c.owner.is_not(None), ends > now, ends <= now + max(4 * lease, AHEAD_MOST))
 
 
 def _shares(session: Session, rates: Mapping[Scope, Rate], now: datetime) -> dict[Scope, timedelta]:
@@ -277,6 +260,27 @@ _COUNTED = select(_spendings.c.scope, _spendings.c.minute, _spendings.c.used).wh
 _FORGET = delete(_spendings).where(
     _spendings.c.scope.in_(bindparam("scopes", expanding=True)),
     _spendings.c.minute < bindparam("old"),
+)
+
+
+def _in_order(query: Select[Any]) -> Select[Any]:
+    """Lock seats in one order, so that no two wait for each other in a circle."""
+    return query.order_by(_seats.c.scope, _seats.c.number).with_for_update()
+
+
+_OURS = _seats.c.owner == bindparam("of")
+_OWNED = _in_order(select(_seats.c.number).where(_OURS))
+_KEPT = update(_seats).where(_OURS).values(lease_until=bindparam("until"))
+_LEFT = delete(_seats).where(_OURS)
+_SAT_ON = and_(
+    _seats.c.owner.is_not(None),
+    _seats.c.lease_until > bindparam("now"),
+    _seats.c.lease_until <= bindparam("farthest"),
+)
+_TAKEN = _in_order(
+    select(_seats.c.number, _seats.c.owner, _SAT_ON.label("taken")).where(
+        _seats.c.scope == bindparam("of")
+    )
 )
 _MOVED = update(_paces).where(_paces.c.scope == bindparam("of")).values(free_at=bindparam("at"))
 

@@ -17,6 +17,7 @@ DAY = timedelta(hours=24)
 KEPT = 2 * DAY  # for longer than it matters, lest a fast clock delete it
 
 _asked = table(AskedMailRow)
+_STALE = select(_asked.c.address_hash).where(_asked.c.asked_at < bindparam("oldest")).limit(1)
 
 
 @prepared
@@ -55,8 +56,7 @@ def forget(session: Session, address_hash: str) -> None:
 
 def has_stale(session: Session, now: datetime) -> bool:
     """Whether there is something to prune."""
-    query = select(_asked.c.address_hash).where(_asked.c.asked_at < now - KEPT).limit(1)
-    return session.execute(query).first() is not None
+    return session.execute(_STALE, {"oldest": now - KEPT}).first() is not None
 
 
 def prune(session: Session, now: datetime) -> None:

@@ -34,6 +34,9 @@ _subscribers = table(SubscriberRow)
 _INSTANT = _subscribers.c.next_digest_at.type
 # In the very words of the partial index ix_subscribers_due, or SQLite does not take it.
 _ACTIVE = text("status = 'active'")
+_DUE = select(_subscribers.c.id).where(_ACTIVE, _subscribers.c.next_digest_at <= bindparam("now"))
+_ANYONE_DUE = _DUE.limit(1)
+_COUNTED = select(func.count()).select_from(_DUE.limit(bindparam("most")).subquery())
 _MARKED = [*READ, _subscribers.c.updated_at]
 
 Mark = Row[Any]
@@ -51,15 +54,12 @@ class Due:
 
 def anyone_due(session: Session, now: datetime) -> bool:
     """Whether any active subscriber is due at `now`."""
-    query = select(_subscribers.c.id).where(_ACTIVE, _subscribers.c.next_digest_at <= now)
-    return session.execute(query.limit(1)).first() is not None
+    return session.execute(_ANYONE_DUE, {"now": now}).first() is not None
 
 
 def count_due(session: Session, now: datetime, most: int) -> int:
     """How many are due at `now`, counted up to `most`."""
-    query = select(_subscribers.c.id).where(_ACTIVE, _subscribers.c.next_digest_at <= now)
-    counted = select(func.count()).select_from(query.limit(most).subquery())
-    return int(session.execute(counted).scalar_one())
+    return int(session.execute(_COUNTED, {"now": now, "most": most}).scalar_one())
 
 
 def due(

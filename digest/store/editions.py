@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, bindparam, insert, select
 from sqlmodel import Session
 
 from digest.domain.editions import Edition, EditionId
@@ -14,6 +14,15 @@ FRESH = timedelta(hours=1)
 SETTLING = timedelta(minutes=2)
 
 _editions = table(EditionRow)
+_BY_ID = select(_editions).where(_editions.c.id == bindparam("number"))
+_LATEST = (
+    select(_editions)
+    .where(_editions.c.cutoff_at <= bindparam("now"), _editions.c.cutoff_at > bindparam("oldest"))
+    .where(_editions.c.lookback_days == bindparam("days"))
+    .order_by(_editions.c.cutoff_at.desc(), _editions.c.id.desc())
+    .limit(1)
+)
+_ADDED = insert(_editions).returning(_editions.c.id)
 
 
 def edition_for(
@@ -26,24 +35,18 @@ def edition_for(
     `last_change` is when papers or signals changed last, None for never. Editions from after `now`
     (a clock that was set back, `--now`) and of another `lookback_days` do not count.
     """
-    query = (
-        select(_editions)
-        .where(_editions.c.cutoff_at <= now, _editions.c.cutoff_at > now - FRESH)
-        .where(_editions.c.lookback_days == lookback_days)
-        .order_by(_editions.c.cutoff_at.desc(), _editions.c.id.desc())
-        .limit(1)
-    )
-    latest = session.execute(query).mappings().first()
+    asked = {"now": now, "oldest": now - FRESH, "days": lookback_days}
+    latest = session.execute(_LATEST, asked).mappings().first()
     if latest and (last_change is None or last_change + SETTLING <= latest["cutoff_at"]):
         return _edition(latest)
     row = {"cutoff_at": now, "lookback_days": lookback_days}
-    number = session.scalars(insert(_editions).values(row).returning(_editions.c.id)).one()
+    number = session.scalars(_ADDED, row).one()
     return Edition(id=EditionId(number), cutoff_at=now, lookback_days=lookback_days)
 
 
 def by_id(session: Session, edition_id: EditionId) -> Edition:
     """The edition of that id. Raises NotFound."""
-    row = session.execute(select(_editions).where(_editions.c.id == edition_id)).mappings().first()
+    row = session.execute(_BY_ID, {"number": edition_id}).mappings().first()
     if row is None:
         raise NotFound(f"no edition has the id {edition_id}")
     return _edition(row)

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     RowMapping,
     Select,
     Update,
@@ -59,6 +58,39 @@ _WAITING = text("state IN ('queued', 'deferred')")
 _LEASED = text("state = 'sending'")
 
 
+def _locked(query: Select[Any]) -> Select[Any]:
+    """On PostgreSQL the rows are locked, and those that another sender locks are passed over."""
+    return query.with_for_update(skip_locked=True)
+
+
+def _changed(which: Select[Any], **values: object) -> Update:
+    """A change of these rows, but of none that another transaction holds."""
+    picked = _locked(which).cte("picked")
+    mine = update(_deliveries).where(_deliveries.c.id.in_(select(picked.c.id)))
+    return mine.values(values)
+
+
+# Built once: building such a statement takes longer than the store takes to run it.
+_DUE = (
+    select(_deliveries.c.id)
+    .where(_WAITING, _deliveries.c.due_at <= bindparam("now"))
+    .where(_deliveries.c.subscriber_id.is_not(None))
+    .order_by(_deliveries.c.due_at, _deliveries.c.id)
+    .limit(bindparam("most"))
+)
+_LEASE: dict[str, Any] = {"owner": bindparam("sender"), "lease_until": bindparam("until")}
+_LEASING = {"state": State.SENDING.value, "begun_at": None} | _LEASE
+_TAKEN = _changed(_DUE, **_LEASING).returning(_deliveries)
+_ONLY = _deliveries.c.subscriber_id.in_(bindparam("only", expanding=True))
+_TAKEN_OF = _changed(_DUE.where(_ONLY), **_LEASING).returning(_deliveries)
+_OWN = select(_deliveries.c.id).where(_LEASED, _deliveries.c.owner == bindparam("sender"))
+_RENEWED = _changed(_OWN, lease_until=bindparam("until")).returning(_deliveries.c.id)
+_UNBEGUN = _OWN.where(_deliveries.c.begun_at.is_(None))
+_FREED = _changed(_UNBEGUN, state=State.QUEUED.value, **FREE).returning(_deliveries.c.id)
+_LAPSED = _deliveries.c.lease_until <= bindparam("now")
+_EXPIRED = _locked(select(_deliveries).where(_LEASED, _LAPSED))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claimed:
     """A delivery leased to a sender, with its subscriber; `digest` for digests alone.
@@ -97,18 +129,9 @@ def claim(
     """
     held_at = wall or now
     _take_back_expired(session, now, held_at)
-    named = _deliveries.c.subscriber_id.is_not(None)
-    waiting = select(_deliveries.c.id).where(_WAITING, _deliveries.c.due_at <= now, named)
-    if only:
-        waiting = waiting.where(_deliveries.c.subscriber_id.in_(only))
-    picked = _locked(waiting.order_by(_deliveries.c.due_at, _deliveries.c.id).limit(limit))
-    taken = (
-        update(_deliveries)
-        .where(_deliveries.c.id.in_(select(picked.cte("picked").c.id)))
-        .values(state=State.SENDING.value, owner=owner, lease_until=held_at + lease, begun_at=None)
-        .returning(_deliveries)
-    )
-    rows = session.execute(taken).mappings().all()
+    asked = {"now": now, "most": limit, "sender": owner, "until": held_at + lease}
+    of = {"only": only} if only else {}
+    rows = session.execute(_TAKEN_OF if only else _TAKEN, asked | of).mappings().all()
     people = subscribers.by_ids(session, {row["subscriber_id"] for row in rows})
     elsewhere = _new_addresses(session, rows)
     claimed = []
@@ -148,8 +171,7 @@ def renew(session: Session, owner: str, now: datetime, lease: timedelta) -> int:
     Rows that another transaction holds are left, as in `release`: to wait for one could cost all
     the others, and an erase that waits for one of ours would wait in a circle.
     """
-    held = _at_hand(_deliveries.c.owner == owner).values(lease_until=now + lease)
-    return len(session.scalars(held.returning(_deliveries.c.id)).all())
+    return len(session.scalars(_RENEWED, {"sender": owner, "until": now + lease}).all())
 
 
 def hold_subscriber(session: Session, delivery_id: DeliveryId) -> None:
@@ -213,25 +235,11 @@ def put_off(session: Session, owner: str, until: Mapping[DeliveryId, datetime]) 
 
 def release(session: Session, owner: str) -> int:
     """Give back what was claimed and never begun, as at a shutdown; how many rows."""
-    unbegun = _at_hand(_deliveries.c.owner == owner, _deliveries.c.begun_at.is_(None))
-    freed = unbegun.values(state=State.QUEUED.value, **FREE).returning(_deliveries.c.id)
-    return len(session.scalars(freed).all())
-
-
-def _at_hand(*which: ColumnElement[bool]) -> Update:
-    """A change of the leased rows that are so, and that no other transaction holds."""
-    picked = _locked(select(_deliveries.c.id).where(_LEASED, *which)).cte("picked")
-    return update(_deliveries).where(_deliveries.c.id.in_(select(picked.c.id)))
-
-
-def _locked(query: Select[Any]) -> Select[Any]:
-    """On PostgreSQL the rows are locked, and those that another sender locks are passed over."""
-    return query.with_for_update(skip_locked=True)
+    return len(session.scalars(_FREED, {"sender": owner}).all())
 
 
 def _take_back_expired(session: Session, now: datetime, held_at: datetime) -> None:
-    expired = select(_deliveries).where(_LEASED, _deliveries.c.lease_until <= held_at)
-    for row in session.execute(_locked(expired)).mappings().all():
+    for row in session.execute(_EXPIRED, {"now": held_at}).mappings().all():
         crashed = InDoubt(detail=CRASHED) if row["begun_at"] else NotTried(detail="")
         settle(session, row, crashed, now, 0.0)
 

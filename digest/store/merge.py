@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlmodel import Session
 
@@ -31,6 +31,13 @@ _papers = table(PaperRow)
 _aliases = table(AliasRow)
 _merged = table(MergedPaperRow)
 _signals = table(SignalRow)
+_NAMED = select(_aliases).where(
+    _aliases.c.scheme == bindparam("of"),
+    _aliases.c.value.in_(bindparam("named", expanding=True)),
+)
+_TITLES, _IDENTIFIERS = _NAMED.where(IS_TITLE), _NAMED.where(IS_IDENTIFIER)
+_NAMES_OF = select(_aliases).where(_aliases.c.paper_id.in_(bindparam("papers", expanding=True)))
+_PAPERS = select(_papers).where(_papers.c.id.in_(bindparam("papers", expanding=True)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,10 +185,10 @@ def _known(session: Session, listings: Sequence[Listing]) -> Identities:
             owners.add(owner)
     names: dict[PaperId, list[Name]] = defaultdict(list)
     for chunk in chunks(sorted(owners), CHUNK):
-        for row in session.execute(select(_aliases).where(_aliases.c.paper_id.in_(chunk))):
+        for row in session.execute(_NAMES_OF, {"papers": chunk}):
             names[row.paper_id].append(_name(row))
     for chunk in chunks(sorted(owners), CHUNK):
-        for paper in session.execute(select(_papers).where(_papers.c.id.in_(chunk))).mappings():
+        for paper in session.execute(_PAPERS, {"papers": chunk}).mappings():
             identities.add_stored(paper_from(paper), names[paper["id"]])
     return identities
 
@@ -195,14 +202,9 @@ def _owners(session: Session, listings: Sequence[Listing]) -> Iterator[tuple[Nam
         values[Scheme.TITLE] |= {key.title for key in title_key(listing)}
     for scheme, wanted in values.items():
         for chunk in chunks(sorted(wanted), CHUNK):
-            found = session.execute(_names_query(scheme, chunk))
+            asked = _TITLES if scheme is Scheme.TITLE else _IDENTIFIERS
+            found = session.execute(asked, {"of": scheme.value, "named": chunk})
             yield from ((_name(row), row.paper_id) for row in found)
-
-
-def _names_query(scheme: Scheme, values: list[str]) -> Select[Any]:
-    condition = IS_TITLE if scheme is Scheme.TITLE else IS_IDENTIFIER
-    named = _aliases.c.scheme == scheme.value, _aliases.c.value.in_(values)
-    return select(_aliases).where(condition, *named)
 
 
 def _name(row: Row[Any]) -> Name:

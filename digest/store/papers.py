@@ -40,6 +40,19 @@ _merged = table(MergedPaperRow)
 IS_IDENTIFIER = text("scheme <> 'title'")
 IS_TITLE = text("scheme = 'title'")
 
+_IN_WINDOW = and_(
+    _papers.c.first_seen_at > bindparam("opens_at"),
+    _papers.c.first_seen_at <= bindparam("cutoff_at"),
+)
+_CANDIDATES = select(_papers).where(_IN_WINDOW).order_by(_papers.c.first_seen_at, _papers.c.id)
+_COUNTED = select(func.count()).select_from(_papers).where(_IN_WINDOW)
+_TEXTS = (
+    select(_papers.c.id, _papers.c.title, _papers.c.abstract)
+    .where(_papers.c.id > bindparam("after"))
+    .order_by(_papers.c.id)
+    .limit(bindparam("most"))
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class State:
@@ -53,17 +66,14 @@ class State:
 
 def candidates(session: Session, edition: Edition) -> list[Paper]:
     """The papers first seen in (`opens_at`, `cutoff_at`] of the edition, oldest first."""
-    seen = _papers.c.first_seen_at
-    found = select(_papers).where(seen > edition.opens_at, seen <= edition.cutoff_at)
-    return _read(session, found.order_by(seen, _papers.c.id))
+    window = {"opens_at": edition.opens_at, "cutoff_at": edition.cutoff_at}
+    return [paper_from(row) for row in session.execute(_CANDIDATES, window).mappings()]
 
 
 def count_candidates(session: Session, edition: Edition) -> int:
     """How many papers the edition's candidates are."""
-    seen = _papers.c.first_seen_at
-    counted = select(func.count()).select_from(_papers)
-    inside = counted.where(seen > edition.opens_at, seen <= edition.cutoff_at)
-    return int(session.execute(inside).scalar_one())
+    window = {"opens_at": edition.opens_at, "cutoff_at": edition.cutoff_at}
+    return int(session.execute(_COUNTED, window).scalar_one())
 
 
 _STAMPS = select(_papers.c.id, _papers.c.updated_at).where(
@@ -196,8 +206,7 @@ def texts_since(
 
     Read `chunk` rows at a time, so that memory does not grow with the store.
     """
-    columns = select(_papers.c.id, _papers.c.title, _papers.c.abstract).order_by(_papers.c.id)
-    while rows := session.execute(columns.where(_papers.c.id > after_id).limit(chunk)).all():
+    while rows := session.execute(_TEXTS, {"after": after_id, "most": chunk}).all():
         for number, title, abstract in rows:
             yield PaperId(number), title, abstract
         after_id = rows[-1][0]

@@ -15,6 +15,9 @@ CHUNK = 500
 _subscribers = table(SubscriberRow)
 # In the very words of the partial index ix_subscribers_resuming, or SQLite does not take it.
 _PAUSED = text("status = 'paused'")
+_ANY_OVER = (
+    select(_subscribers.c.id).where(_PAUSED, _subscribers.c.resume_at <= bindparam("now")).limit(1)
+)
 
 
 def over(session: Session, now: datetime) -> list[Subscriber]:
@@ -29,8 +32,7 @@ def over(session: Session, now: datetime) -> list[Subscriber]:
 
 def any_over(session: Session, now: datetime) -> bool:
     """Whether anybody's pause is over."""
-    query = select(_subscribers.c.id).where(_PAUSED, _subscribers.c.resume_at <= now)
-    return session.execute(query.limit(1)).first() is not None
+    return session.execute(_ANY_OVER, {"now": now}).first() is not None
 
 
 def go_on(

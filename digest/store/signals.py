@@ -15,6 +15,25 @@ from digest.store.tables import SignalRow, SourceRow, table
 
 _signals = table(SignalRow)
 _sources = table(SourceRow)
+_SOURCE_ID = select(_sources.c.id).where(_sources.c.name == bindparam("source"))
+_READINGS: dict[str, Any] = {
+    name: bindparam(name) for name in ("held_until", "upvotes", "comments", "stars")
+}
+_PROLONG = update(_signals).where(_signals.c.id == bindparam("run")).values(_READINGS)
+_STOOD = (
+    select(_signals.c.source_id, _signals.c.listed_on)
+    .distinct()
+    .where(_signals.c.paper_id.in_(bindparam("papers", expanding=True)))
+)
+_RUNS = (
+    select(_signals)
+    .where(
+        _signals.c.source_id == bindparam("source"),
+        _signals.c.paper_id.in_(bindparam("papers", expanding=True)),
+        _signals.c.listed_on.between(bindparam("first"), bindparam("last")),
+    )
+    .order_by(_signals.c.read_at)
+)
 
 PaperDay = tuple[PaperId, date]
 
@@ -77,8 +96,7 @@ def signals_around(session: Session, paper_ids: Iterable[PaperId]) -> list[Signa
     """
     days: dict[int, set[date]] = defaultdict(set)
     for chunk in chunks(dict.fromkeys(paper_ids), CHUNK):
-        stood = select(_signals.c.source_id, _signals.c.listed_on).distinct()
-        for source_id, day in session.execute(stood.where(_signals.c.paper_id.in_(chunk))):
+        for source_id, day in session.execute(_STOOD, {"papers": chunk}):
             days[source_id].add(day)
     names = source_names(session)
     return [
@@ -102,7 +120,7 @@ def signals_of(session: Session, paper_ids: Iterable[PaperId]) -> dict[PaperId, 
 
 def source_id(session: Session, name: str, kind: SourceKind) -> int:
     """The source's row id; the row is made where there is none."""
-    found = session.execute(select(_sources.c.id).where(_sources.c.name == name)).scalar()
+    found = session.execute(_SOURCE_ID, {"source": name}).scalar()
     if found is not None:
         return int(found)
     made = insert(_sources).values(name=name, kind=kind, last_note="").returning(_sources.c.id)
@@ -135,12 +153,8 @@ def _runs(
     papers = sorted({paper_id for paper_id, _ in wanted})
     days = sorted({day for _, day in wanted})
     for chunk in chunks(papers, CHUNK):
-        query = select(_signals).where(
-            _signals.c.source_id == source_id,
-            _signals.c.paper_id.in_(chunk),
-            _signals.c.listed_on.between(days[0], days[-1]),
-        )
-        for row in session.execute(query.order_by(_signals.c.read_at)):
+        asked = {"source": source_id, "papers": chunk, "first": days[0], "last": days[-1]}
+        for row in session.execute(_RUNS, asked):
             run = _Run(row.id, row.read_at, row.held_until, _attention(row))
             runs[row.paper_id, row.listed_on].append(run)
     return runs
@@ -163,9 +177,7 @@ def _write(
 ) -> None:
     connection = session.connection()
     if moved:
-        columns = ("held_until", "upvotes", "comments", "stars")
-        run = update(_signals).where(_signals.c.id == bindparam("run"))
-        connection.execute(run.values({name: bindparam(name) for name in columns}), moved)
+        connection.execute(_PROLONG, moved)
     if begun:
         connection.execute(insert(_signals), begun)
 

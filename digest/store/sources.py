@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import takewhile
 
-from sqlalchemy import RowMapping, insert, select, text, update
+from sqlalchemy import RowMapping, bindparam, insert, select, text, update
 from sqlmodel import Session
 
 from digest.domain.papers import Batch, Outcome, SourceKind
@@ -17,6 +17,16 @@ _batches = table(BatchRow)
 
 # In the very words of the partial index ix_batches_changing, or SQLite does not take it.
 _CHANGING = text("(new > 0 OR changed_signals > 0)")
+_LAST_CHANGE = (
+    select(_batches.c.merged_at)
+    .where(_CHANGING, _batches.c.merged_at <= bindparam("until"))
+    .order_by(_batches.c.merged_at.desc())
+    .limit(1)
+)
+_ALL = select(_sources).order_by(_sources.c.name)
+_BY_ID = select(_sources).where(_sources.c.id == bindparam("number"))
+_BY_NAME = select(_sources).where(_sources.c.name == bindparam("source"))
+_ADDED = insert(_batches).returning(_batches.c.id)
 _USABLE = (Outcome.PAPERS, Outcome.EMPTY, Outcome.QUIET)
 # What a source that lives says; one that is empty for days on which it could bring papers is dead.
 _GOOD = (Outcome.PAPERS, Outcome.UNCHANGED, Outcome.QUIET)
@@ -69,29 +79,28 @@ def remember_batch(session: Session, batch: Batch, merged: Merged) -> int:
     that the operator asked for: its address is another.
     """
     number = source_id(session, batch.source, batch.kind)
-    kept = select(_sources).where(_sources.c.id == number)
-    before = session.execute(kept).mappings().one()
+    before = session.execute(_BY_ID, {"number": number}).mappings().one()
     values = _fared(batch, before["last_fetch_at"]) | _validators(batch)
     session.execute(update(_sources).where(_sources.c.id == number).values(values))
-    row = insert(_batches).values(
-        source_id=number,
-        outcome=batch.outcome,
-        note=batch.note,
-        fetched_at=batch.fetched_at,
-        merged_at=merged.at,
-        url=batch.url,
-        listed=merged.listed,
-        new=merged.new,
-        known=merged.known,
-        rejected=len(batch.rejected) + len(merged.rejected),
-        changed_signals=merged.changed_signals,
-    )
-    return int(session.execute(row.returning(_batches.c.id)).scalar_one())
+    row = {
+        "source_id": number,
+        "outcome": batch.outcome,
+        "note": batch.note,
+        "fetched_at": batch.fetched_at,
+        "merged_at": merged.at,
+        "url": batch.url,
+        "listed": merged.listed,
+        "new": merged.new,
+        "known": merged.known,
+        "rejected": len(batch.rejected) + len(merged.rejected),
+        "changed_signals": merged.changed_signals,
+    }
+    return int(session.execute(_ADDED, row).scalar_one())
 
 
 def source_memory(session: Session, name: str) -> SourceMemory:
     """What the store remembers of the source; an empty memory where it was never asked."""
-    found = session.execute(select(_sources).where(_sources.c.name == name)).mappings().first()
+    found = session.execute(_BY_NAME, {"source": name}).mappings().first()
     return _memory(found) if found else SourceMemory(name=name)
 
 
@@ -110,7 +119,7 @@ def failures_in_row(session: Session, name: str) -> int:
 
 def list_sources(session: Session) -> list[SourceMemory]:
     """Every source that was ever asked, by name."""
-    found = session.execute(select(_sources).order_by(_sources.c.name)).mappings()
+    found = session.execute(_ALL).mappings()
     return [_memory(row) for row in found]
 
 
@@ -130,9 +139,7 @@ def last_change(session: Session, until: datetime) -> datetime | None:
 
     What a clock that was ahead wrote into the future does not count.
     """
-    merged_at = _batches.c.merged_at
-    changing = select(merged_at).where(_CHANGING, merged_at <= until)
-    return session.execute(changing.order_by(merged_at.desc()).limit(1)).scalar()
+    return session.execute(_LAST_CHANGE, {"until": until}).scalar()
 
 
 def _fared(batch: Batch, last_fetch_at: datetime | None) -> dict[str, object]:

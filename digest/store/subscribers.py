@@ -1,6 +1,6 @@
 """Subscribers: rows ↔ domain values, one at a time or in bulk."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Select,
     bindparam,
@@ -55,6 +56,13 @@ READ = [
 _STATUSES = {status.value: status for status in Status}
 # In the very words of the partial index ix_subscribers_due, or SQLite does not take it.
 _ACTIVE = words("status = 'active'")
+_LATER = select(_subscribers.c.id).where(
+    _ACTIVE, _subscribers.c.next_digest_at > bindparam("instant")
+)
+_ANY_LATER = _LATER.limit(1)
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_BY_ID = select(*READ).where(_subscribers.c.id.in_(_KEYS)).order_by(_subscribers.c.id)
+_BY_KEY = select(*READ).where(_subscribers.c.email_key.in_(_KEYS)).order_by(_subscribers.c.id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,29 +188,26 @@ def by_ids(
     session: Session, ids: Iterable[SubscriberId], *, lock: bool = False
 ) -> dict[SubscriberId, Subscriber]:
     """The subscribers that are there, by id; `lock` holds the rows for a change."""
-    return _many(session, ids, _subscribers.c.id, lambda one: one.id, lock=lock)
+    return _many(session, ids, _BY_ID, lambda one: one.id, lock=lock)
 
 
 def by_keys(session: Session, keys: Iterable[str], *, lock: bool = False) -> dict[str, Subscriber]:
     """The subscribers that are there, by address key."""
-    column = _subscribers.c.email_key
-    return _many(session, keys, column, lambda one: address_key(one.email), lock=lock)
+    return _many(session, keys, _BY_KEY, lambda one: address_key(one.email), lock=lock)
 
 
 def dated_after(session: Session, instant: datetime, *, limit: int = CHUNK) -> list[Subscriber]:
     """Some of the active subscribers whose next digest is later than that, held for a change; those
     whom another transaction holds are left.
     """
-    query = select(_subscribers.c.id).where(_ACTIVE, _subscribers.c.next_digest_at > instant)
-    chosen = query.order_by(_subscribers.c.next_digest_at).limit(limit)
+    chosen = _LATER.params(instant=instant).order_by(_subscribers.c.next_digest_at).limit(limit)
     ids = session.scalars(chosen.with_for_update(key_share=True, skip_locked=True)).all()
     return list(by_ids(session, [SubscriberId(number) for number in ids]).values())
 
 
 def any_dated_after(session: Session, instant: datetime) -> bool:
     """Whether there is any such subscriber."""
-    query = select(_subscribers.c.id).where(_ACTIVE, _subscribers.c.next_digest_at > instant)
-    return session.execute(query.limit(1)).first() is not None
+    return session.execute(_ANY_LATER, {"instant": instant}).first() is not None
 
 
 def listed(
@@ -273,22 +278,23 @@ def _one(session: Session, which: ColumnElement[bool], *, lock: bool) -> Subscri
 def _many(
     session: Session,
     keys: Iterable[_K],
-    column: ColumnElement[Any],
+    asked: Select[Any],
     key_of: Callable[[Subscriber], _K],
     *,
     lock: bool = False,
 ) -> dict[_K, Subscriber]:
     found: list[Subscriber] = []
     for chunk in chunks(keys, CHUNK):
-        query = select(*READ).where(column.in_(chunk)).order_by(_subscribers.c.id)
-        held = query.with_for_update() if lock else query
-        found += _with_interests(session, held)
+        query = asked.with_for_update() if lock else asked
+        found += _with_interests(session, query, {"keys": chunk})
     return {key_of(one): one for one in found}
 
 
-def _with_interests(session: Session, query: Select[Any]) -> list[Subscriber]:
+def _with_interests(
+    session: Session, query: Select[Any], values: Mapping[str, object] | None = None
+) -> list[Subscriber]:
     """Run the query for rows of `READ`, and one more for all their interests."""
-    rows = session.execute(query).all()
+    rows = session.execute(query, values).all()
     held: dict[SubscriberId, tuple[Interest, ...]] = {}
     for chunk in chunks(rows, CHUNK * 5):
         held |= interests_of(session, [row[0] for row in chunk])

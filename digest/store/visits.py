@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from sqlalchemy import Executable, delete, literal_column, select
+from sqlalchemy import Executable, bindparam, delete, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
@@ -18,6 +18,7 @@ KEPT = timedelta(hours=2)  # for longer than they matter, lest a fast clock dele
 
 _visits = table(VisitRow)
 _EVERYBODY = "all"
+_STALE = select(_visits.c.scope).where(_visits.c.opens_at < bindparam("oldest")).limit(1)
 
 
 @prepared
@@ -62,8 +63,7 @@ def visit(session: Session, network: str, limits: VisitLimits, now: datetime) ->
 
 def has_stale(session: Session, now: datetime) -> bool:
     """Whether there is something to prune."""
-    query = select(_visits.c.scope).where(_visits.c.opens_at < _oldest(now)).limit(1)
-    return session.execute(query).first() is not None
+    return session.execute(_STALE, {"oldest": _oldest(now)}).first() is not None
 
 
 def prune(session: Session, now: datetime) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, text
 
 from digest.domain.papers import Alias, Links, Scheme
-from digest.store.merge import merge_batch
+from digest.store.merge import _IDENTIFIERS, _TITLES, merge_batch
 from digest.store.papers import aliases_for, papers_by_id, recent_papers, surviving
 from digest.store.tables import (
     FeedbackRow,
@@ -371,11 +371,11 @@ def test_two_processes_that_bring_the_same_paper_make_one_row(engine):
 @pytest.mark.parametrize("scheme", [Scheme.TITLE, Scheme.ARXIV])
 def test_names_are_found_through_an_index(session, scheme):
     engine = session.get_bind()
-    from digest.store.merge import _names_query
-
+    asked = _TITLES if scheme is Scheme.TITLE else _IDENTIFIERS
     if engine.dialect.name != "sqlite":
         session.execute(text("SET LOCAL enable_seqscan = off"))
-    query = _names_query(scheme, ["a", "b"]).compile(engine, compile_kwargs={"literal_binds": True})
+    named = asked.params(of=scheme.value, named=["a", "b"])
+    query = named.compile(engine, compile_kwargs={"literal_binds": True})
     explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
     plan = str(session.execute(text(f"{explain} {query}")).all())
     assert "uq_aliases_title" in plan or "uq_aliases_identifier" in plan
