@@ -1,86 +1,33 @@
-"""The ledger on both engines: once per date, leases, doubts, opt-outs at every moment."""
+"""The ledger on both engines: what goes in, how it is claimed, begun and recorded."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import text
 
 from digest.domain.deliveries import (
-    Cancelled,
     Deferred,
     Failed,
     InDoubt,
     MailKind,
     NotTried,
-    Sent,
     State,
 )
 from digest.domain.digests import Digest, Pick, Reason, Skip, SkipReason, Where
 from digest.domain.papers import PaperId
-from digest.domain.subscribers import Status, SuppressionReason, address_hash
-from digest.errors import StoreError
+from digest.domain.subscribers import Status
 from digest.store import (
     contents,
     ledger,
     ledger_read,
     outbox,
-    subscribers,
-    suppressions,
-    turns,
 )
-from digest.store.database import open_engine, reading, transaction
+from digest.store.database import transaction
 from digest.store.ledger_read import Which
 from digest.store.outbox import Outcome
-from digest.store.subscribers import NewSubscriber
-from digest.store.tables import DeliveryRow, MergedPaperRow, PaperRow, table
-from digest.store.turns import Sender, Start
+from digest.store.turns import Start
 from tests.builders import NOON
-
-DAY = date(2026, 3, 12)
-LEASE = timedelta(seconds=30)
-SECOND = timedelta(seconds=1)
-PEPPER = "pepper"
-OK = Sent(code=250, reply="2.0.0 queued")
-
-
-def a_pick(number=1, **changes):
-    values = {
-        "paper_id": PaperId(number),
-        "score": 0.1 + 0.2,
-        "relevance": 1 / 3,
-        "trend": 0.5,
-        "reason": Reason(where=Where.TITLE, interest="graphs", words=("graph",), upvotes=3),
-    }
-    return Pick(**values | changes)
-
-
-def a_digest(*numbers, day=DAY, **changes):
-    return Digest(digest_on=day, picks=tuple(a_pick(n) for n in numbers or (1,)), **changes)
-
-
-def a_person(session, email="ada@example.com", status=Status.ACTIVE):
-    return subscribers.add(session, NewSubscriber(email=email, status=status), NOON)
-
-
-def queue(session, person, digest=None, now=NOON):
-    return outbox.enqueue_digest(
-        session, person.id, digest or a_digest(), edition_id=None, message_id="<m@x>", now=now
-    )
-
-
-def row(session, delivery_id=None):
-    which = Which(ids=[delivery_id]) if delivery_id else Which()
-    (found,) = ledger_read.list_deliveries(session, which)
-    return found
-
-
-def claim(session, owner="a", now=NOON, limit=10):
-    return ledger.claim(session, owner, now, LEASE, limit)
-
-
-def begin(session, claimed, owner="a", now=NOON, **changes):
-    sender = Sender(owner=owner, pepper=PEPPER, now=now, wall=changes.get("wall", now))
-    return turns.advance(session, sender, [], [claimed.id]).starts.get(claimed.id)
+from tests.store.queue import DAY, LEASE, OK, SECOND, a_digest, a_person, begin, claim, queue, row
 
 
 def test_a_date_gets_one_row_whatever_comes_second(session):
@@ -307,235 +254,3 @@ def test_a_shutdown_gives_back_what_was_not_begun(session):
     assert ledger.release(session, "a") == 1
     assert row(session, one.id).state is State.SENDING
     assert row(session, two.id).state is State.QUEUED
-
-
-@pytest.mark.parametrize("status", [Status.UNSUBSCRIBED, Status.PAUSED, Status.SUPPRESSED])
-def test_an_opt_out_between_claim_and_begin_cancels(session, status):
-    ada = a_person(session)
-    queue(session, ada)
-    (it,) = claim(session)
-    subscribers.set_status(session, ada.id, status, next_digest_at=None, now=NOON)
-    assert begin(session, it) is Start.CANCELLED
-    assert (row(session).state, row(session).reason) == (State.CANCELLED, status.value)
-    assert row(session).attempts == 0
-
-
-def test_a_suppressed_address_is_not_mailed_though_its_subscriber_is_active(session):
-    queue(session, a_person(session, "Ada@Example.com"))
-    (it,) = claim(session)
-    digest = address_hash(PEPPER, "ada@example.com")
-    suppressions.add(session, digest, SuppressionReason.REQUEST, NOON, email=None)
-    assert begin(session, it) is Start.CANCELLED
-    assert row(session).reason == Cancelled.SUPPRESSED
-
-
-def test_an_opt_out_that_commits_elsewhere_is_seen_by_begin(engine):
-    with transaction(engine) as session:
-        ada = a_person(session)
-        queue(session, ada)
-        (it,) = claim(session)
-    with transaction(engine) as session:
-        subscribers.set_status(session, ada.id, Status.UNSUBSCRIBED, next_digest_at=None, now=NOON)
-        assert outbox.cancel_open(session, ada.id, Cancelled.UNSUBSCRIBED) == 1
-    with transaction(engine) as session:
-        assert begin(session, it) is Start.LOST
-        assert row(session).state is State.CANCELLED
-
-
-@pytest.mark.postgres
-def test_an_opt_out_waits_for_a_message_that_is_being_begun(postgres_url):
-    engine = open_engine(postgres_url)
-    with transaction(engine) as session:
-        ada = a_person(session)
-        queue(session, ada)
-        (it,) = claim(session)
-    with transaction(engine) as one:
-        assert begin(one, it) is Start.BEGUN
-        with pytest.raises(StoreError, match="lock timeout"), transaction(engine) as two:
-            two.connection().exec_driver_sql("SET LOCAL lock_timeout = '20ms'")
-            subscribers.by_id(two, ada.id, lock=True)
-    with transaction(engine) as session:
-        assert subscribers.by_id(session, ada.id, lock=True) == ada
-    engine.dispose()
-
-
-def test_an_erased_subscriber_is_not_mailed_and_leaves_no_words(session):
-    ada = a_person(session)
-    for day in (DAY, DAY + timedelta(days=1)):
-        queue(session, ada, a_digest(day=day))
-    one, two = claim(session)
-    begin(session, one)
-    outbox.cancel_open(session, ada.id, Cancelled.ERASED)
-    outbox.unname(session, ada.id)
-    subscribers.erase_row(session, ada.id)
-    assert begin(session, two) is Start.LOST
-    said = Deferred(code=450, reply="<ada@example.com> is busy")
-    assert ledger.record(session, one.id, "a", said, NOON) is State.CANCELLED
-    for found in ledger_read.list_deliveries(session):
-        assert (found.subscriber_id, found.email, found.reason) == (None, "", "erased")
-        assert "graph" not in found.picks and contents.paper_ids(found.picks) == (1,)
-    everything = str(session.execute(select(table(DeliveryRow))).all())
-    assert "ada@example.com" not in everything
-
-
-@pytest.mark.parametrize(
-    ("kind", "status", "start"),
-    [
-        (MailKind.CONFIRM, Status.PENDING, Start.BEGUN),
-        (MailKind.CONFIRM, Status.ACTIVE, Start.CANCELLED),
-        (MailKind.WELCOME, Status.ACTIVE, Start.BEGUN),
-        (MailKind.WELCOME, Status.PENDING, Start.CANCELLED),
-        (MailKind.WELCOME, Status.PAUSED, Start.CANCELLED),
-        (MailKind.ACCESS, Status.ACTIVE, Start.BEGUN),
-        (MailKind.ACCESS, Status.PAUSED, Start.BEGUN),
-        (MailKind.ACCESS, Status.PENDING, Start.BEGUN),
-        (MailKind.ACCESS, Status.UNSUBSCRIBED, Start.CANCELLED),
-        (MailKind.ACCESS, Status.SUPPRESSED, Start.CANCELLED),
-    ],
-)
-def test_each_kind_of_mail_goes_to_those_whose_status_it_fits(session, kind, status, start):
-    ada = a_person(session, status=status)
-    outbox.enqueue_mail(session, kind, ada.id, "t", message_id="<c@x>", now=NOON)
-    (it,) = claim(session)
-    assert (it.kind, it.token, it.digest) == (kind, "t", None)
-    assert begin(session, it) is start
-
-
-def test_only_what_is_not_begun_is_cancelled_and_by_kind(session):
-    ada = a_person(session)
-    queue(session, ada)
-    outbox.enqueue_mail(session, MailKind.WELCOME, ada.id, "", message_id="<w@x>", now=NOON)
-    one, _two = claim(session)
-    begin(session, one)
-    assert outbox.cancel_open(session, ada.id, Cancelled.PAUSED, [MailKind.CONFIRM]) == 0
-    assert outbox.cancel_open(session, ada.id, Cancelled.PAUSED) == 1
-    assert row(session, one.id).state is State.SENDING
-
-
-def test_the_operator_queues_failed_and_held_again_and_nothing_else(session):
-    people = [a_person(session, f"p{n}@example.com") for n in range(3)]
-    for person in people:
-        queue(session, person)
-    one, two, three = claim(session)
-    for it, result in ((one, Failed(code=550, reply="no")), (two, OK)):
-        begin(session, it)
-        ledger.record(session, it.id, "a", result, NOON)
-    later = NOON + timedelta(days=3)
-    assert outbox.retry(session, later, ids=[two.id, three.id]) == []
-    assert outbox.retry(session, later, states=[State.HELD, State.SENT]) == []
-    assert outbox.retry(session, later) == [one.id]
-    (again,) = [c for c in claim(session, "b", later) if c.id == one.id]
-    assert again.message_id == one.message_id and again.queued_at == later
-
-
-def test_a_spoiled_row_fails_alone(session):
-    for email in ("ada@example.com", "bob@example.com"):
-        queue(session, a_person(session, email))
-    first = ledger_read.list_deliveries(session)[-1]
-    spoiled = update(table(DeliveryRow)).where(table(DeliveryRow).c.id == first.id)
-    session.execute(spoiled.values(picks='{"picks": [{"p": '))
-    assert [c.subscriber.email for c in claim(session)] == ["bob@example.com"]
-    assert row(session, first.id).state is State.FAILED
-
-
-def test_what_was_sent_is_remembered_through_merges_and_for_its_window(session):
-    ada, bob = a_person(session), a_person(session, "bob@example.com")
-    paper = {"title": "T", "first_seen_at": NOON, "updated_at": NOON}
-    made = insert(table(PaperRow)).values(paper).returning(table(PaperRow).c.id)
-    kept = session.execute(made).scalar_one()
-    session.execute(insert(table(MergedPaperRow)).values(old_id=90_001, paper_id=kept))
-    queue(session, ada, a_digest(90_001, 90_002))
-    queue(session, ada, a_digest(90_003, day=date(2026, 3, 1)), NOON - timedelta(days=11))
-    skip = Skip(digest_on=DAY, reason=SkipReason.NO_MATCHES)
-    outbox.write_skip(session, bob.id, skip, edition_id=None, now=NOON)
-    week = NOON - timedelta(days=7)
-    sent = ledger_read.sent_before(session, [ada.id, bob.id], week)
-    assert sent == {ada.id: {90_001, 90_002, kept}}
-    outbox.cancel_open(session, ada.id, Cancelled.PAUSED)
-    assert ledger_read.sent_before(session, [ada.id], week) == {}
-
-
-def test_what_was_in_doubt_and_then_cancelled_counts_as_sent(session):
-    ada = a_person(session)
-    queue(session, ada, a_digest(7))
-    (it,) = claim(session)
-    begin(session, it)
-    ledger.record(session, it.id, "a", InDoubt(detail="connection lost"), NOON)
-    outbox.cancel_open(session, ada.id, Cancelled.PAUSED)
-    assert row(session, it.id).state is State.CANCELLED
-    week = NOON - timedelta(days=7)
-    assert ledger_read.sent_before(session, [ada.id], week) == {ada.id: {7}}
-
-
-def test_listings_filter_and_count(session):
-    ada, bob = a_person(session), a_person(session, "bob@example.com")
-    for person in (ada, bob):
-        queue(session, person)
-    skip = Skip(digest_on=date(2026, 3, 13), reason=SkipReason.NO_PAPERS)
-    outbox.write_skip(session, ada.id, skip, edition_id=None, now=NOON)
-
-    def ids(limit=50, offset=0, **which):
-        found = ledger_read.list_deliveries(session, Which(**which), limit=limit, offset=offset)
-        return [(one.email, one.digest_on.day) for one in found]
-
-    everything = [("ada@example.com", 13), ("bob@example.com", 12), ("ada@example.com", 12)]
-    assert ids() == ids(limit=0) == everything
-    assert ids(limit=1, offset=1) == everything[1:2]
-    assert ids(email="ADA@example.com", states=[State.QUEUED]) == everything[2:]
-    assert ids(digest_on=DAY, kinds=[MailKind.DIGEST]) == everything[1:]
-    assert ids(kinds=[MailKind.WELCOME]) == []
-    found = ledger_read.counts(session)
-    assert (found[State.QUEUED], found[State.SKIPPED], found[State.SENT]) == (2, 1, 0)
-
-
-def test_stats_count_by_utc_day(session):
-    before = NOON - timedelta(days=1)
-    ada = a_person(session)
-    queue(session, ada)
-    skip = Skip(digest_on=date(2026, 3, 11), reason=SkipReason.NO_PAPERS)
-    outbox.write_skip(session, ada.id, skip, edition_id=None, now=before)
-    late = datetime(2026, 3, 11, 23, 30, tzinfo=UTC)
-    paper = {"title": "T", "first_seen_at": late, "updated_at": NOON}
-    session.execute(insert(table(PaperRow)).values(paper))
-    suppressions.add(session, "hash", SuppressionReason.ERASED, NOON, email=None)
-    first, second, third = ledger_read.stats_by_day(session, NOON, 3)
-    assert (first.papers, first.deliveries) == (0, {})
-    assert (second.day, second.papers) == (date(2026, 3, 11), 1)
-    assert second.deliveries == {State.SKIPPED: 1}
-    assert (third.deliveries, third.left) == ({State.QUEUED: 1}, 1)
-
-
-def test_a_digest_comes_back_exactly_and_later_keys_are_passed_over():
-    plain = Pick(
-        paper_id=PaperId(2),
-        score=1.0,
-        relevance=0.0,
-        trend=1e-17,
-        reason=Reason(where=Where.TRENDING),
-    )
-    digest = Digest(
-        digest_on=DAY, picks=(a_pick(reason=a_pick().reason), plain), trending_only=True
-    )
-    text = contents.content_to_json(digest)
-    assert contents.content_from_json(text, DAY) == digest
-    extended = text.replace('{"p":2', '{"later":[1],"p":2').replace('{"picks"', '{"v":2,"picks"')
-    assert contents.content_from_json(extended, DAY) == digest
-    assert contents.content_from_json("[]", DAY).picks == ()
-    with pytest.raises(ValueError, match="JSON compliant"):
-        contents.content_to_json(Digest(digest_on=DAY, picks=(a_pick(score=float("nan")),)))
-
-
-@pytest.mark.parametrize(
-    ("condition", "index"),
-    [
-        ("state IN ('queued', 'deferred') AND due_at <= 'x'", "ix_deliveries_waiting"),
-        ("state = 'sending' AND lease_until <= 'x'", "ix_deliveries_leased"),
-    ],
-)
-def test_sqlite_reads_the_queue_through_its_partial_indexes(sqlite_url, condition, index):
-    engine = open_engine(sqlite_url)
-    with reading(engine) as session:
-        query = f"EXPLAIN QUERY PLAN SELECT id FROM deliveries WHERE {condition}"
-        plan = session.connection().exec_driver_sql(query).all()
-    engine.dispose()
-    assert index in str(plan)
