@@ -22,6 +22,9 @@ _ACCENT = re.compile(
 _LETTER_ACCENT = re.compile(r"\\([cvHukdbrt])\{\s?(\\?[A-Za-z]{1,2})\s?\}")
 _ESCAPED = re.compile(r"\\([%&_#$ {},;:!@/\d])")
 _SUBSCRIPT = re.compile(r"([_^])\{([^{}]{0,80})\}")
+_PERCENT = re.compile(r"(?<!\\)%")  # would begin a comment, the closing braces within
+_BRACE = re.compile(r"\\[\\{}]|[{}]")
+_OPTION = re.compile(r"(\\[A-Za-z]+\*?)(\s*)\[(?!(?:[^\[\]{}]|\{[^{}]*\})*\])")
 _GROUP = re.compile(r"\{([\w' .-]{1,80})\}")
 _DIGITS = re.compile(r"([_^])([+-]?\d+)(?![\w^])")
 _FONT = re.compile(
@@ -83,9 +86,26 @@ def _inline(match: re.Match[str]) -> str:
 def _math(inner: str) -> str:
     source = _ALPHABET.sub("", _FONT.sub("", inner))
     source = _FUNCTION.sub(r" \\", source)
-    source = _SUBSCRIPT.sub(r"\1{\2}", source)
-    read = " ".join(_read(f"${source}$", source).split())
-    return _DIGITS.sub(_raised, read)
+    source = _PERCENT.sub(r"\\%", _SUBSCRIPT.sub(r"\1{\2}", source))
+    read = _read(f"${_closed(source)}$", source).replace("$", "")  # taken for an argument
+    return _DIGITS.sub(_raised, " ".join(read.split()))
+
+
+def _closed(source: str) -> str:
+    r"""The span with each brace closed, and no `\name[` open: what is left open doubles the time
+    that pylatexenc takes, once more for each.
+    """
+    opened = 0
+
+    def kept(match: re.Match[str]) -> str:
+        nonlocal opened
+        opened += (match[0] == "{") - (match[0] == "}")
+        if opened < 0:
+            opened = 0
+            return ""
+        return match[0]
+
+    return _OPTION.sub(r"\1{}\2[", _BRACE.sub(kept, source) + "}" * opened)
 
 
 def _raised(match: re.Match[str]) -> str:
@@ -136,7 +156,8 @@ def _read(source: str, fallback: str) -> str:
         found = _converter().latex_to_text(source, tolerant_parsing=True)
     except (IndexError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return fallback  # its own faults on arguments that are missing
-    return str(found) if str(found).strip() else fallback
+    told = str(found).replace("%s", "") if "%s" not in source else str(found)  # no arguments
+    return told if told.strip() else fallback
 
 
 @cache

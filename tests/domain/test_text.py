@@ -75,6 +75,10 @@ def test_entities_markup_and_hidden_characters_go_and_words_stay(raw: str, plain
         ("C:\\Users\\bob", "C:\\Users\\bob"),
         ("100 % & more", "100 % & more"),
         ("\\input{/etc/passwd}", "/etc/passwd"),
+        ("for $x \\in [0, 1)$", "for x ∈ [0, 1)"),
+        ("by $17.5%$, $\\textbf{28.5\\%}$ and $\\textbf{77.51%}$", "by 17.5%, 28.5% and 77.51%"),
+        ("$\\frac{a$ cut off", "a/ cut off"),
+        ("$\\frac$ and \\frac{1}{2}", "/ and 1/2"),
     ],
 )
 def test_latex_becomes_unicode_and_loses_no_word(raw: str, plain: str) -> None:
@@ -97,6 +101,15 @@ def test_hostile_text_of_ten_megabytes_costs_little(unit: str) -> None:
     raw = unit * (10_000_000 // len(unit))
     started = time.process_time()
     plain_text(raw)
+    assert time.process_time() - started < 1.0
+
+
+@pytest.mark.parametrize(
+    "unit", ["\\frac{", "\\sqrt[", "\\sqrt[{", "\\frac{\\sqrt[", "\\begin{a}{", "^{"]
+)
+def test_formula_whose_arguments_never_end_costs_little(unit: str) -> None:
+    started = time.process_time()
+    plain_text(f"${unit * (590 // len(unit))}$ and on")
     assert time.process_time() - started < 1.0
 
 
