@@ -4,6 +4,7 @@ What matters is *where* a connection was lost: before the final dot nothing was 
 nobody knows (RFC 1047).
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -190,7 +191,8 @@ class Dialogue:
                 raise refusal(early, Stage.DATA) from exc
             raise RelayError(f"the relay was lost within a message: {said(str(exc))}") from exc
         reach("mail.dialogue.dot.said")
-        meanwhile()
+        # soon, and not here: other connections may have a message to write, for which relays wait
+        asyncio.get_running_loop().call_soon(meanwhile)
         try:
             reply = await wire.reply(self._data_timeout_s)
             reach("mail.dialogue.dot.answered")

@@ -112,8 +112,8 @@ class Connection:
         """Send one message to one recipient.
 
         `envelope_id` comes back in a bounce where the relay offers DSN: at most 100 characters of
-        printable ASCII (RFC 3461 §4.4), else it is left out. `meanwhile` is called when all of it
-        has left and before the relay's answer is awaited; it must not raise. Raises
+        printable ASCII (RFC 3461 §4.4), else it is left out. `meanwhile` is called by the event
+        loop once all of it has left, while the relay's answer is awaited; it must not raise. Raises
         TransientMailError or PermanentMailError as the relay answered or for what it does not
         offer, InDoubtError when the connection was lost after the final dot, RelayError when it was
         lost before or cannot be made. Cancelled, it drops the connection.

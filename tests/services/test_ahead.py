@@ -1,8 +1,15 @@
 """Contents made ahead: which, how many, and that nobody gets another's."""
 
+import asyncio
+from functools import partial
+
 from digest.domain.deliveries import DeliveryId
+from digest.mail.transport import Connection, Relay
 from digest.services.ahead import Ahead
 from digest.services.mailroom import Outgoing
+from tests.mail.relays import Inbox, aiosmtpd_relay, run, settings
+
+MAIL = b"Subject: hi\r\n\r\nwords\r\n"
 
 
 class Kitchen:
@@ -61,3 +68,27 @@ def test_one_that_comes_back_is_made_anew():
     ahead.make_one()
     assert ahead.content(one) == ahead.content(one) == b"mail 1"
     assert kitchen.made == [1, 1]
+
+
+def test_a_mail_is_made_ahead_between_the_end_of_one_and_its_answer() -> None:
+    async def scenario() -> None:
+        order: list[str] = []
+        inbox = Inbox()
+
+        async def send(connection: Connection, name: str) -> None:
+            work = partial(order.append, f"{name} makes another")
+            await connection.send("a@b.example", "c@d.example", MAIL, meanwhile=work)
+            order.append(f"{name} is answered")
+
+        async with (
+            aiosmtpd_relay(inbox) as port,
+            Relay(settings(port, connections=2)) as relay,
+            relay.connection() as first,
+            relay.connection() as second,
+        ):
+            await asyncio.gather(send(first, "first"), send(second, "second"))
+        assert len(inbox.mails) == 2
+        for name in ("first", "second"):
+            assert order.index(f"{name} makes another") < order.index(f"{name} is answered")
+
+    run(scenario)
