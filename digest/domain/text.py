@@ -121,7 +121,7 @@ def safe_url(raw: str | None) -> str | None:
     if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", host):
         return None
     netloc = f"[{host}]{port}" if ":" in host else host + port
-    safe = "/:;?@&=+$,-_.!~*'()%#"
+    safe = "/:;?@&=+$,-_.!~*()%#"
     path, query, fragment = (quote(p, safe=safe) for p in (parts.path, parts.query, parts.fragment))
     found = urlunsplit((parts.scheme.lower(), netloc, path, query, fragment))
     return found if len(found) <= URL_MOST else None

@@ -177,6 +177,7 @@ def test_surname_is_the_folded_family_name(author: str, family: str) -> None:
         ("https://x.org/ä", "https://x.org/%C3%A4"),
         ("https://münchen.de", "https://xn--mnchen-3ya.de"),
         ('https://x.org/"><script>', "https://x.org/%22%3E%3Cscript%3E"),
+        ("https://x.org/O'Neill?a='b'", "https://x.org/O%27Neill?a=%27b%27"),
         ("javascript:alert(1)", None),
         ("java\nscript:alert(1)", None),
         ("data:text/html,x", None),

@@ -21,6 +21,7 @@ from digest.errors import BadToken, ConfigError, InvalidInput, SourceUnreadable
 from digest.mail.entries import view_of
 from digest.mail.excerpts import plain
 from digest.mail.headers import phrase, unstructured
+from digest.mail.links import LONGEST
 from digest.mail.links import safe_url as mail_url
 from digest.mail.render import Renderer
 from digest.mail.returns import read as read_returned
@@ -225,6 +226,7 @@ def text(data: bytes) -> None:
     url = safe_url(raw)
     for found in (url, mail_url(raw)):
         assert found is None or (found.isascii() and not set(found) & set(" \"'<>\r\n")), found
+    assert url is None or len(url) > LONGEST or mail_url(url) == url, url
     _in_header(raw)
     title = plain_title(raw)
     if any(c.isalnum() for c in title):
