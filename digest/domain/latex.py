@@ -10,6 +10,7 @@ import re
 from functools import cache, lru_cache
 
 from pylatexenc import latex2text
+from pylatexenc.latexwalker import LatexWalkerError
 
 _DISPLAY = re.compile(r"\$\$([^$]{1,600})\$\$|\\\(([^$]{1,600}?)\\\)|\\\[([^$]{1,600}?)\\\]")
 _INLINE = re.compile(r"(?<!\\)\$([^$]{1,600}?)(?<!\\)\$")
@@ -43,6 +44,7 @@ _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
 _BARE = re.compile(
     r"(?<![\\A-Za-z])(?:math(?:cal|bf|rm|sf|it|bb|frak)|text(?:bf|it|tt|rm|sc)|emph)(?=\{)"
 )
+_MENDED_MOST = 4  # macros
 _MOST_MARKS = 3_000  # a real abstract has a hundred; each costs up to a millisecond
 _SUPER = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 _SUB = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
@@ -151,13 +153,26 @@ def _command(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=4_096)
 def _read(source: str, fallback: str) -> str:
-    """What pylatexenc makes of one span; the fallback where it stumbles or finds nothing."""
+    """What pylatexenc makes of one span; the fallback where it stumbles or finds nothing.
+
+    Where it mends faults, each macro whose argument does not end doubles its time.
+    """
+    found = _converted(source, tolerant=False)
+    if found is None and source.count("\\") <= _MENDED_MOST:
+        found = _converted(source, tolerant=True)
+    if found and "%s" not in source:
+        found = found.replace("%s", "")  # which stands for arguments that are missing
+    return found if found and found.strip() else fallback
+
+
+def _converted(source: str, *, tolerant: bool) -> str | None:
+    """None where there are faults in it that are not tolerated."""
     try:
-        found = _converter().latex_to_text(source, tolerant_parsing=True)
+        return str(_converter().latex_to_text(source, tolerant_parsing=tolerant))
+    except LatexWalkerError:
+        return None
     except (IndexError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
-        return fallback  # its own faults on arguments that are missing
-    told = str(found).replace("%s", "") if "%s" not in source else str(found)  # no arguments
-    return told if told.strip() else fallback
+        return None  # its own faults on arguments that are missing
 
 
 @cache

@@ -105,11 +105,15 @@ def test_hostile_text_of_ten_megabytes_costs_little(unit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["\\frac{", "\\sqrt[", "\\sqrt[{", "\\frac{\\sqrt[", "\\begin{a}{", "^{"]
-)
-def test_formula_whose_arguments_never_end_costs_little(unit: str) -> None:
+    "unit",
+    ["\\frac{", "\\sqrt[", "\\sqrt[{", "\\frac{\\sqrt[", "\\begin{a}{", "^{", "\\frac{\\}",
+     "\\frac{\\(}", "\\frac{\\verb|}|", "\\frac{\\begin{verbatim}}\\end{verbatim}"],
+)  # fmt: skip
+@pytest.mark.parametrize("around", ["$…$ and on", "\\sqrt{…} and on", "\\sqrt[…]{x} and on"])
+def test_formula_whose_arguments_never_end_costs_little(around: str, unit: str) -> None:
     started = time.process_time()
-    plain_text(f"${unit * (590 // len(unit))}$ and on")
+    plain_text(around.replace("…", unit * (590 // len(unit))))
+    plain_text(around.replace("…", unit * (190 // len(unit))))
     assert time.process_time() - started < 1.0
 
 
