@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -67,19 +66,17 @@ class SigningKey:
 
     selector: str
     private: PrivateKey = field(repr=False)
-    algorithm: str = field(init=False)
-    """The `a=` tag (RFC 8301 §3.1, RFC 8463 §3)."""
 
-    def __post_init__(self) -> None:
-        is_rsa = isinstance(self.private, RSAPrivateKey)  # takes long: asked but once
-        object.__setattr__(self, "algorithm", "rsa-sha256" if is_rsa else "ed25519-sha256")
+    @property
+    def algorithm(self) -> str:
+        """The `a=` tag (RFC 8301 §3.1, RFC 8463 §3)."""
+        return "rsa-sha256" if isinstance(self.private, RSAPrivateKey) else "ed25519-sha256"
 
     def sign(self, data: bytes) -> bytes:
         """The raw signature of the canonical header fields; RSA takes nearly all the time."""
-        if self.algorithm == "rsa-sha256":
-            return cast(RSAPrivateKey, self.private).sign(data, _PADDING, _SHA256)
-        hashed = hashlib.sha256(data).digest()  # RFC 8463 §3: of the hash
-        return cast(Ed25519PrivateKey, self.private).sign(hashed)
+        if isinstance(self.private, RSAPrivateKey):
+            return self.private.sign(data, _PADDING, _SHA256)
+        return self.private.sign(hashlib.sha256(data).digest())  # RFC 8463 §3: of the hash
 
 
 class Signer:

@@ -11,7 +11,6 @@ from digest.mail.message import wire_address
 ENVID_MOST = 100  # characters (RFC 3461 §4.4)
 _CR, _LF, _DOT = b"\r\n."
 _NUMBER = re.compile(r"[0-9]{1,20}")  # RFC 1870 §4
-_XTEXT = str.maketrans({sign: f"+{ord(sign):02X}" for sign in " +="})
 _BARE_ENDS = re.compile(rb"\r\n|\r|\n")
 
 
@@ -111,7 +110,7 @@ def _head(message: bytes) -> str:
 
 def xtext(text: str) -> str:
     """Printable ASCII as the value of an SMTP parameter (RFC 3461 §4)."""
-    return text.translate(_XTEXT)
+    return "".join(c if c not in " +=" else f"+{ord(c):02X}" for c in text)
 
 
 def stuffed(message: bytes) -> bytes:

@@ -104,11 +104,12 @@ class Shelf:
     def get(self, view: object, level: int) -> Entry | None:
         """The entry kept for that view and level."""
         key = (id(view), level)  # nobody else's, since the view is kept beside its entry
-        try:
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None:
+                return None
             self._kept.move_to_end(key)
-            return self._kept[key][1]
-        except KeyError:  # not there, or gone at this moment
-            return None
+            return kept[1]
 
     def keep(self, view: object, level: int, made: Entry) -> Entry:
         """Keep an entry from now on; the one that stands for it."""
