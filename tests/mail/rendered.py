@@ -3,14 +3,8 @@
 import re
 
 from digest.mail.render import Rendered, Renderer
-from digest.mail.views import (
-    DigestView,
-    Manage,
-)
-from tests.mail.mails import (
-    MANAGE,
-    Seen,
-)
+from digest.mail.views import DigestView, Manage
+from tests.mail.mails import MANAGE, Seen
 
 RENDERER = Renderer()
 NO_SITE = Manage(unsubscribe_mailto=MANAGE.unsubscribe_mailto)

@@ -13,13 +13,7 @@ from digest.mail.entries import joined
 from digest.mail.links import Site
 from digest.mail.render import HTML_MOST
 from tests.builders import a_paper, a_subscriber
-from tests.mail.mails import (
-    MANAGE,
-    SITE,
-    a_digest_view,
-    a_reason,
-    a_rich_paper,
-)
+from tests.mail.mails import MANAGE, SITE, a_digest_view, a_reason, a_rich_paper
 from tests.mail.rendered import NO_SITE, RENDERER, flat, html_of, render
 
 

@@ -16,12 +16,7 @@ from digest.mail.views import (
     welcome_view,
 )
 from tests.builders import a_subscriber
-from tests.mail.mails import (
-    IDENTITY,
-    MANAGE,
-    SITE,
-    a_digest_view,
-)
+from tests.mail.mails import IDENTITY, MANAGE, SITE, a_digest_view
 from tests.mail.rendered import NO_SITE, RENDERER, flat, html_of, render
 
 

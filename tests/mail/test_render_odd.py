@@ -14,17 +14,9 @@ from digest.domain.papers import Links
 from digest.errors import ConfigError, TemplateError
 from digest.mail.links import Site
 from digest.mail.render import Renderer
-from digest.mail.views import (
-    DigestView,
-    digest_view,
-)
+from digest.mail.views import DigestView, digest_view
 from tests.builders import a_subscriber
-from tests.mail.mails import (
-    a_digest_view,
-    a_pick,
-    a_reason,
-    a_rich_paper,
-)
+from tests.mail.mails import a_digest_view, a_pick, a_reason, a_rich_paper
 from tests.mail.rendered import ATTRIBUTES, RENDERER, TAGS, flat, html_of, render
 
 

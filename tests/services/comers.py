@@ -6,21 +6,14 @@ from sqlalchemy import select
 
 from digest.domain.deliveries import MailKind
 from digest.domain.schedule import Schedule
-from digest.domain.subscribers import (
-    Channel,
-    Preferences,
-)
+from digest.domain.subscribers import Channel, Preferences
 from digest.services import signup
 from digest.services import subscribe as desk
 from digest.services.signup import SignUp, VisitLimits
 from digest.services.subscribe import Keys
 from digest.store import ledger_read, subscribers
 from digest.store.database import reading, transaction
-from digest.store.tables import (
-    ConsentEventRow,
-    SignUpRow,
-    table,
-)
+from digest.store.tables import ConsentEventRow, SignUpRow, table
 from tests.builders import NOON, some_interests
 
 KEYS = Keys(pepper="pepper", secret="secret", domain="digest.example")

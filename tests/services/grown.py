@@ -15,13 +15,7 @@ from digest.store.database import reading
 from digest.store.merge import merge_batch
 from digest.store.sources import remember_batch
 from digest.store.subscribers import NewSubscriber
-from digest.store.tables import (
-    BounceRow,
-    DeliveryRow,
-    PaperRow,
-    SubscriberRow,
-    table,
-)
+from digest.store.tables import BounceRow, DeliveryRow, PaperRow, SubscriberRow, table
 from tests.builders import NOON, a_batch, a_listing, attention, some_interests
 
 DAY = timedelta(days=1)

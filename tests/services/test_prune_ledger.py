@@ -11,16 +11,9 @@ from digest.domain.retention import Keep, Kind, Policy
 from digest.services.prune import prune
 from digest.store import ledger_read, pruning
 from digest.store.database import reading, transaction
-from digest.store.tables import (
-    BounceRow,
-    DeliveryRow,
-    EditionRow,
-    TryRow,
-)
+from digest.store.tables import BounceRow, DeliveryRow, EditionRow, TryRow
 from tests.builders import NOON
 from tests.services.grown import DAY, FEW, a_bounce, a_delivery, a_person, add, policy, rows
-
-# the ledger
 
 
 def test_what_ended_long_ago_goes_and_what_is_younger_stays(engine):

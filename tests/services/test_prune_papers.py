@@ -10,12 +10,7 @@ from digest.services.prune import prune
 from digest.store import feedback, papers, pruning
 from digest.store.database import reading, transaction
 from digest.store.merge import merge_batch
-from digest.store.tables import (
-    AliasRow,
-    BounceRow,
-    PaperRow,
-    SignalRow,
-)
+from digest.store.tables import AliasRow, BounceRow, PaperRow, SignalRow
 from tests.builders import NOON, a_batch, a_listing, attention
 from tests.services.grown import (
     DAY,
@@ -28,8 +23,6 @@ from tests.services.grown import (
     rows,
     there,
 )
-
-# papers
 
 
 def test_an_old_paper_goes_and_its_names_stay(engine):

@@ -29,8 +29,6 @@ from digest.store.tables import (
 from tests.builders import NOON, a_batch, a_listing, some_interests
 from tests.services.grown import DAY, FEW, KEYS, a_person, add, asked, rows, who
 
-# people who never confirmed
-
 
 def test_who_never_confirmed_is_forgotten_without_a_trace(engine):
     with transaction(engine) as session:

@@ -12,12 +12,7 @@ from digest.store import pruning
 from digest.store.database import transaction
 from digest.store.ledger import claim
 from digest.store.merge import merge_batch
-from digest.store.tables import (
-    DeliveryRow,
-    EditionRow,
-    PaperRow,
-    table,
-)
+from digest.store.tables import DeliveryRow, EditionRow, PaperRow, table
 from tests.builders import NOON, a_batch, a_listing
 from tests.services.grown import (
     DAY,
@@ -31,8 +26,6 @@ from tests.services.grown import (
     readings,
     rows,
 )
-
-# how
 
 
 def a_full_store(engine):

@@ -5,19 +5,12 @@ import json
 import pytest
 
 from digest.domain.deliveries import Cancelled, MailKind, State
-from digest.domain.subscribers import (
-    Channel,
-    Status,
-    SuppressionReason,
-)
+from digest.domain.subscribers import Channel, Status, SuppressionReason
 from digest.services import subscribe as desk
 from digest.services.signup import Taken
 from digest.store import outbox, suppressions
 from digest.store.database import reading
-from digest.store.tables import (
-    AskedMailRow,
-    SignUpRow,
-)
+from digest.store.tables import AskedMailRow, SignUpRow
 from tests.builders import NOON, some_interests
 from tests.services.comers import (
     ADA,

@@ -2,18 +2,11 @@
 
 from sqlalchemy import select
 
-from digest.domain.subscribers import (
-    ConsentEvent,
-)
+from digest.domain.subscribers import ConsentEvent
 from digest.services import invite, signup
 from digest.services.signup import Taken, VisitLimits
 from digest.store.database import reading, transaction
-from digest.store.tables import (
-    AskedMailRow,
-    InvitationRow,
-    VisitRow,
-    table,
-)
+from digest.store.tables import AskedMailRow, InvitationRow, VisitRow, table
 from tests.builders import NOON
 from tests.services.comers import (
     ADA,

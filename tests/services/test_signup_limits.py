@@ -7,11 +7,7 @@ from sqlalchemy import event, insert, update
 from sqlmodel import Session
 
 from digest.domain.deliveries import MailKind
-from digest.domain.subscribers import (
-    Channel,
-    Status,
-    SuppressionReason,
-)
+from digest.domain.subscribers import Channel, Status, SuppressionReason
 from digest.errors import InvalidInput, Refused, StoreError, TooMany
 from digest.services import signup
 from digest.services import subscribe as desk
@@ -19,9 +15,7 @@ from digest.services.signup import Taken, VisitLimits
 from digest.store import outbox, signups, subscribers
 from digest.store.database import open_engine, transaction
 from digest.store.signups import Wishes
-from digest.store.tables import (
-    SignUpRow,
-)
+from digest.store.tables import SignUpRow
 from tests.builders import NOON, some_interests
 from tests.services.comers import (
     ADA,

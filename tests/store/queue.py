@@ -2,19 +2,11 @@
 
 from datetime import date, timedelta
 
-from digest.domain.deliveries import (
-    Sent,
-)
+from digest.domain.deliveries import Sent
 from digest.domain.digests import Digest, Pick, Reason, Where
 from digest.domain.papers import PaperId
 from digest.domain.subscribers import Status
-from digest.store import (
-    ledger,
-    ledger_read,
-    outbox,
-    subscribers,
-    turns,
-)
+from digest.store import ledger, ledger_read, outbox, subscribers, turns
 from digest.store.ledger_read import Which
 from digest.store.subscribers import NewSubscriber
 from digest.store.turns import Sender

@@ -5,23 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from digest.domain.deliveries import (
-    Deferred,
-    Failed,
-    InDoubt,
-    MailKind,
-    NotTried,
-    State,
-)
+from digest.domain.deliveries import Deferred, Failed, InDoubt, MailKind, NotTried, State
 from digest.domain.digests import Digest, Pick, Reason, Skip, SkipReason, Where
 from digest.domain.papers import PaperId
 from digest.domain.subscribers import Status
-from digest.store import (
-    contents,
-    ledger,
-    ledger_read,
-    outbox,
-)
+from digest.store import contents, ledger, ledger_read, outbox
 from digest.store.database import transaction
 from digest.store.ledger_read import Which
 from digest.store.outbox import Outcome

@@ -5,23 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import insert, update
 
-from digest.domain.deliveries import (
-    Cancelled,
-    Failed,
-    InDoubt,
-    MailKind,
-    State,
-)
+from digest.domain.deliveries import Cancelled, Failed, InDoubt, MailKind, State
 from digest.domain.digests import Digest, Pick, Reason, Skip, SkipReason, Where
 from digest.domain.papers import PaperId
 from digest.domain.subscribers import SuppressionReason
-from digest.store import (
-    contents,
-    ledger,
-    ledger_read,
-    outbox,
-    suppressions,
-)
+from digest.store import contents, ledger, ledger_read, outbox, suppressions
 from digest.store.database import open_engine, reading
 from digest.store.ledger_read import Which
 from digest.store.tables import DeliveryRow, MergedPaperRow, PaperRow, table

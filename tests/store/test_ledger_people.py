@@ -5,22 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from digest.domain.deliveries import (
-    Cancelled,
-    Deferred,
-    MailKind,
-    State,
-)
+from digest.domain.deliveries import Cancelled, Deferred, MailKind, State
 from digest.domain.subscribers import Status, SuppressionReason, address_hash
 from digest.errors import StoreError
-from digest.store import (
-    contents,
-    ledger,
-    ledger_read,
-    outbox,
-    subscribers,
-    suppressions,
-)
+from digest.store import contents, ledger, ledger_read, outbox, subscribers, suppressions
 from digest.store.database import open_engine, transaction
 from digest.store.tables import DeliveryRow, table
 from digest.store.turns import Start

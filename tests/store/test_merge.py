@@ -9,13 +9,7 @@ from sqlalchemy import select, text
 from digest.domain.papers import Alias, Links, Scheme
 from digest.store.merge import _IDENTIFIERS, _TITLES, merge_batch
 from digest.store.papers import aliases_for, papers_by_id, recent_papers, surviving
-from digest.store.tables import (
-    FeedbackRow,
-    MergedPaperRow,
-    PaperRow,
-    SubscriberRow,
-    table,
-)
+from digest.store.tables import FeedbackRow, MergedPaperRow, PaperRow, SubscriberRow, table
 from tests.builders import NOON, a_batch, a_listing, an_arxiv_alias, attention
 
 LATER = NOON + timedelta(hours=6)
