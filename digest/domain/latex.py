@@ -45,6 +45,11 @@ _BARE = re.compile(
     r"(?<![\\A-Za-z])(?:math(?:cal|bf|rm|sf|it|bb|frak)|text(?:bf|it|tt|rm|sc)|emph)(?=\{)"
 )
 _MENDED_MOST = 4  # macros
+# What pylatexenc raises of faults, and its own faults on arguments that are missing
+_STUMBLES = (
+    *(LatexWalkerError, RecursionError),
+    *(IndexError, ValueError, TypeError, AttributeError, KeyError),
+)
 _MOST_MARKS = 3_000  # a real abstract has a hundred; each costs up to a millisecond
 _SUPER = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 _SUB = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
@@ -94,9 +99,7 @@ def _math(inner: str) -> str:
 
 
 def _closed(source: str) -> str:
-    r"""The span with each brace closed, and no `\name[` open: what is left open doubles the time
-    that pylatexenc takes, once more for each.
-    """
+    r"""The span with each brace closed, and no `\name[` open, so that it can be read strictly."""
     opened = 0
 
     def kept(match: re.Match[str]) -> str:
@@ -169,10 +172,8 @@ def _converted(source: str, *, tolerant: bool) -> str | None:
     """None where there are faults in it that are not tolerated."""
     try:
         return str(_converter().latex_to_text(source, tolerant_parsing=tolerant))
-    except LatexWalkerError:
+    except _STUMBLES:
         return None
-    except (IndexError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
-        return None  # its own faults on arguments that are missing
 
 
 @cache

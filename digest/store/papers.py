@@ -1,7 +1,7 @@
 """Papers out of the store: candidates of an edition, look-ups, search, and what became of an id."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -66,14 +66,16 @@ class State:
 
 def candidates(session: Session, edition: Edition) -> list[Paper]:
     """The papers first seen in (`opens_at`, `cutoff_at`] of the edition, oldest first."""
-    window = {"opens_at": edition.opens_at, "cutoff_at": edition.cutoff_at}
-    return [paper_from(row) for row in session.execute(_CANDIDATES, window).mappings()]
+    return _read(session, _CANDIDATES, _window(edition))
 
 
 def count_candidates(session: Session, edition: Edition) -> int:
     """How many papers the edition's candidates are."""
-    window = {"opens_at": edition.opens_at, "cutoff_at": edition.cutoff_at}
-    return int(session.execute(_COUNTED, window).scalar_one())
+    return int(session.execute(_COUNTED, _window(edition)).scalar_one())
+
+
+def _window(edition: Edition) -> dict[str, datetime]:
+    return {"opens_at": edition.opens_at, "cutoff_at": edition.cutoff_at}
 
 
 _STAMPS = select(_papers.c.id, _papers.c.updated_at).where(
@@ -294,8 +296,10 @@ def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
         yield chunk
 
 
-def _read(session: Session, query: Select[Any]) -> list[Paper]:
-    return [paper_from(row) for row in session.execute(query).mappings()]
+def _read(
+    session: Session, query: Select[Any], values: Mapping[str, object] | None = None
+) -> list[Paper]:
+    return [paper_from(row) for row in session.execute(query, values).mappings()]
 
 
 def _latest_first(query: Select[Any], limit: int) -> Select[Any]:

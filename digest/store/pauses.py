@@ -15,8 +15,12 @@ CHUNK = 500
 _subscribers = table(SubscriberRow)
 # In the very words of the partial index ix_subscribers_resuming, or SQLite does not take it.
 _PAUSED = text("status = 'paused'")
-_ANY_OVER = (
-    select(_subscribers.c.id).where(_PAUSED, _subscribers.c.resume_at <= bindparam("now")).limit(1)
+_OVER = select(_subscribers.c.id).where(_PAUSED, _subscribers.c.resume_at <= bindparam("now"))
+_ANY_OVER = _OVER.limit(1)
+_NEXT_OVER = (
+    _OVER.order_by(_subscribers.c.resume_at)
+    .limit(CHUNK)
+    .with_for_update(key_share=True, skip_locked=True)
 )
 
 
@@ -24,9 +28,7 @@ def over(session: Session, now: datetime) -> list[Subscriber]:
     """The next chunk of subscribers whose pause is over, held for a change; those whom another
     transaction holds are left.
     """
-    query = select(_subscribers.c.id).where(_PAUSED, _subscribers.c.resume_at <= now)
-    chosen = query.order_by(_subscribers.c.resume_at).limit(CHUNK)
-    ids = session.scalars(chosen.with_for_update(key_share=True, skip_locked=True)).all()
+    ids = session.scalars(_NEXT_OVER, {"now": now}).all()
     return list(subscribers.by_ids(session, [SubscriberId(number) for number in ids]).values())
 
 

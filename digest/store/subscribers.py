@@ -200,8 +200,9 @@ def dated_after(session: Session, instant: datetime, *, limit: int = CHUNK) -> l
     """Some of the active subscribers whose next digest is later than that, held for a change; those
     whom another transaction holds are left.
     """
-    chosen = _LATER.params(instant=instant).order_by(_subscribers.c.next_digest_at).limit(limit)
-    ids = session.scalars(chosen.with_for_update(key_share=True, skip_locked=True)).all()
+    chosen = _LATER.order_by(_subscribers.c.next_digest_at).limit(limit)
+    held = chosen.with_for_update(key_share=True, skip_locked=True)
+    ids = session.scalars(held, {"instant": instant}).all()
     return list(by_ids(session, [SubscriberId(number) for number in ids]).values())
 
 
